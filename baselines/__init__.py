@@ -1,0 +1,1 @@
+"""What the solver is compared with."""

@@ -1,0 +1,164 @@
+"""One run with its evaluations, from start to finished files."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks.errors import UsageError
+from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
+from benchmarks.progress import Heartbeat
+from benchmarks.provenance import provenance
+from benchmarks.runs import PROTOCOL, Evaluation, Run
+from benchmarks.store import SCHEMA, Store
+from irem_core.checkpoint import CONFIG, WEIGHTS, read_tensors, save_method
+from irem_core.method import Method
+from irem_core.trainer import DTYPES, DivergedError, Trainer
+
+STATE = "state.safetensors"
+
+
+def execute(
+    run: Run,
+    evaluations: list[Evaluation],
+    folder: Path,
+    device: torch.device,
+    threads: int,
+) -> str:
+    """Train what is not trained yet, evaluate what is not evaluated yet, and write it all down.
+
+    Returns "ok", or the status of the worst row. What goes wrong is in the rows and, whole, in the
+    run's error.txt.
+    """
+    torch.set_num_threads(threads)
+    store = Store(folder)
+    heartbeat = Heartbeat(store.run_folder(run.key))
+    try:
+        method, training = trained(run, store.run_folder(run.key), device, heartbeat)
+        for evaluation in evaluations:
+            _evaluate(run, method, training, evaluation, store, device)
+    except Exception as error:  # whatever a method does, it costs its own run only
+        _write_failure(run, evaluations, store, device, error)
+    finally:
+        heartbeat.end()
+    return _status(run, evaluations, store)
+
+
+def trained(
+    run: Run,
+    folder: Path,
+    device: torch.device,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[Method, dict[str, Any]]:
+    """The run's method with its trained parameters, from ``folder`` if they are there.
+
+    Also what results say of the training. A training run that was cut off goes on.
+    """
+    if not (folder / WEIGHTS).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        method = run.untrained()
+        about = _train(run, method, folder, device, progress) if method.learns else {}
+        save_method(folder, method, run.config() | {"training": about})
+        (folder / STATE).unlink(missing_ok=True)
+    return load(folder, device)
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict[str, Any]]:
+    """A finished method from its folder. Raises UsageError if there is none."""
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        parameters, _ = read_tensors(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{folder} holds no trained method: {error.filename} is missing."
+        ) from error
+    run = Run.from_config(config)
+    method = run.untrained().to(device, DTYPES[run.dtype])
+    method.load_state_dict(parameters)
+    return method.eval(), config["training"]
+
+
+def _train(
+    run: Run, method: Method, folder: Path, device: torch.device, progress: Callable[[int], None]
+) -> dict[str, Any]:
+    trainer = Trainer(method, run.training, run.seed, device)
+    trainer.run(folder / STATE, progress)
+    pd.DataFrame([vars(point) for point in trainer.curve]).to_csv(folder / "curve.csv", index=False)
+    return {"train_iterations": trainer.done, "train_seconds": trainer.seconds}
+
+
+def _evaluate(
+    run: Run,
+    method: Method,
+    training: dict[str, Any],
+    evaluation: Evaluation,
+    store: Store,
+    device: torch.device,
+) -> None:
+    """Evaluate, unless every budget has its rows already; budgets of before are kept."""
+    key = evaluation.key(run.task)
+    budgets = {row["steps"] for row in store.rows(run.key, key) if "mse" in row}
+    if budgets >= set(evaluation.steps):
+        return
+    evaluation = evaluation.with_steps(budgets)
+    batch = draw_test_problems(run.task.at(evaluation.difficulty), evaluation.problems)
+    against = yardstick(run.task, evaluation.difficulty, batch)
+    result = trace(method, batch.to(device, DTYPES[run.dtype]), max(evaluation.steps))
+    about = _about(run, evaluation, device) | training | {"parameters": method.used_parameters()}
+    store.write_evaluation(
+        run.key,
+        key,
+        [about | row for row in rows(result, against, evaluation)],
+        {"trace": result.frame(), "examples": result.examples},
+    )
+
+
+def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, Any]:
+    """The columns of a row that are known before anything is measured."""
+    return {
+        "task": run.task.name,
+        "method": run.method,
+        "size": run.task.size,
+        "difficulty": evaluation.difficulty,
+        "seed": run.seed,
+        "problems": evaluation.problems,
+        "train_iterations": 0,
+        "train_seconds": 0.0,
+        "protocol": PROTOCOL,
+        "settings": json.dumps(run.unusual_settings(), sort_keys=True, separators=(",", ":")),
+        "run_key": run.key,
+        "schema": SCHEMA,
+        **provenance(device, run.dtype),
+    }
+
+
+def _write_failure(
+    run: Run,
+    evaluations: list[Evaluation],
+    store: Store,
+    device: torch.device,
+    error: Exception,
+) -> None:
+    """A row for every budget that has no result, and the traceback beside the run."""
+    status = "diverged" if isinstance(error, DivergedError) else "failed"
+    store.run_folder(run.key).mkdir(parents=True, exist_ok=True)
+    (store.run_folder(run.key) / "error.txt").write_text(traceback.format_exc())
+    for evaluation in evaluations:
+        key = evaluation.key(run.task)
+        measured = [row for row in store.rows(run.key, key) if "mse" in row]
+        missing = set(evaluation.steps) - {row["steps"] for row in measured}
+        about = _about(run, evaluation, device)
+        about |= {"selection": "last", "status": status, "error": f"{error}"}
+        failed = [about | {"steps": budget} for budget in sorted(missing)]
+        store.write_evaluation(run.key, key, measured + failed, {})
+
+
+def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:
+    statuses = {row["status"] for e in evaluations for row in store.rows(run.key, e.key(run.task))}
+    return next((status for status in ("failed", "diverged") if status in statuses), "ok")

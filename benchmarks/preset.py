@@ -1,0 +1,108 @@
+"""Presets: what a sweep covers, as data. The named ones are the TOML files in ``presets/``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from benchmarks.errors import UsageError, unknown
+from benchmarks.registry import expand_methods, task_named
+from benchmarks.settings import Settings, check_names, merge
+
+FOLDER = Path(__file__).parent / "presets"
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Counts = Annotated[list[Count], Field(min_length=1)]
+Names = Annotated[list[str], Field(min_length=1)]
+Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Difficulty = Literal["same", "harder"] | Level
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settings: Settings = {}
+
+    @field_validator("settings")
+    @classmethod
+    def _known_settings(cls, settings: Settings) -> Settings:
+        check_names(settings)
+        return settings
+
+
+class Domain(_Table):
+    """What is swept for the tasks of one domain: sizes, numbers of steps, settings of its own."""
+
+    sizes: Counts
+    steps: Counts
+
+
+class Preset(_Table):
+    """A sweep: every task with every method, seed, size, difficulty and number of steps.
+
+    problems: test problems of an evaluation.
+    """
+
+    tasks: Names
+    methods: Names
+    difficulties: Annotated[list[Difficulty], Field(min_length=1)]
+    seeds: Count
+    problems: Annotated[int, Field(ge=2, strict=True)]
+    matrix: Domain
+
+    @field_validator("tasks")
+    @classmethod
+    def _known_tasks(cls, tasks: list[str]) -> list[str]:
+        for task in tasks:
+            task_named(task)
+        return list(dict.fromkeys(tasks))
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, methods: list[str]) -> list[str]:
+        return expand_methods(methods)
+
+    def domain(self, name: str) -> Domain:
+        """The section of a domain, with the preset's common settings merged in."""
+        section: Domain = getattr(self, name)
+        return section.model_copy(update={"settings": merge(self.settings, section.settings)})
+
+
+def named_presets() -> list[str]:
+    """The presets that ship with the suite."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The table of a preset, by its name or by the path of a TOML file, not checked yet.
+
+    Raises UsageError if there is no such file or it is not TOML.
+    """
+    path = FOLDER / f"{name}.toml" if name in named_presets() else Path(name)
+    if not path.is_file():
+        raise unknown("preset", name, [*named_presets(), "the path of a TOML file"])
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"Preset {name!r} cannot be read as TOML: {error}.") from error
+
+
+def checked(table: dict[str, Any]) -> Preset:
+    """The preset that a table says. Raises UsageError for what cannot be run."""
+    try:
+        return Preset.model_validate(table)
+    except ValidationError as errors:
+        raise UsageError(" ".join(_sentence(error) for error in errors.errors())) from errors
+
+
+def _sentence(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = {**Preset.model_fields, **Domain.model_fields}
+        return str(unknown("key of a preset", place, known))
+    if "error" in error.get("ctx", {}):
+        return str(error["ctx"]["error"])
+    return f"{place}: {error['msg']}, not {error['input']!r}."

@@ -1,0 +1,59 @@
+"""Where, when and with what a result was made."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def provenance(device: torch.device, dtype: str) -> dict[str, Any]:
+    """The columns of a row that say what made it."""
+    commit, dirty = _commit()
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "torch": torch.__version__,
+        "device": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "dtype": dtype,
+    }
+
+
+@cache
+def _commit() -> tuple[str, bool | None]:
+    """The commit of the source and whether it was changed since; empty outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        here = Path(__file__).parent
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        tracked = git("ls-files", "--error-unmatch", __file__)
+        return (
+            (git("rev-parse", "HEAD"), bool(git("status", "--porcelain")))
+            if tracked
+            else ("", None)
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "", None
+
+
+@cache
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.partition(":")[2].strip()
+        for line in (info.read_text().splitlines() if info.exists() else [])
+        if line.startswith("model name")
+    ]
+    return f"cpu: {names[0] if names else platform.processor() or platform.machine()}"

@@ -1,0 +1,81 @@
+"""Hyperparameters: from a preset or ``--set`` to one complete, checked set for each method.
+
+Settings are a table of names and values. A name counts for every method that has it; a table under
+a method's name counts for that method alone and goes first.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from benchmarks.errors import UsageError, unknown
+from benchmarks.registry import METHODS, default_settings
+
+Settings = dict[str, Any]
+
+
+def parse_assignments(assignments: Iterable[str]) -> Settings:
+    """``["hidden=64", "irem.step_size=50"]`` as a table; values are written as in TOML."""
+    parsed: Settings = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set takes name=value, not {assignment!r}.")
+        method, _, own = name.strip().rpartition(".")
+        table = parsed.setdefault(method, {}) if method else parsed
+        table[own] = _value(text.strip())
+    check_names(parsed)
+    return parsed
+
+
+def check_names(settings: Settings) -> None:
+    """Raise UsageError for a setting that no method has, or a table for a method there is not."""
+    everything = {name for method in METHODS.values() for name in default_settings(method)}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            if name not in METHODS:
+                raise unknown("method in the settings", name, METHODS)
+            own = default_settings(METHODS[name])
+            for inner in value:
+                if inner not in own:
+                    raise unknown(f"setting of {name}", inner, own)
+        elif name not in everything:
+            raise unknown("setting", name, everything)
+
+
+def merge(*tables: Settings) -> Settings:
+    """Later tables go before earlier ones, method by method."""
+    merged: Settings = {}
+    for table in tables:
+        for name, value in table.items():
+            merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+def settings_for(method: str, settings: Settings) -> Settings:
+    """All settings of one method: its defaults, overlaid with what is set for all and for it."""
+    complete = default_settings(METHODS[method])
+    chosen = {**settings, **settings.get(method, {})}
+    return {
+        name: _like(name, chosen.get(name, default), default) for name, default in complete.items()
+    }
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a bare word, as in dtype=float64
+
+
+def _like(name: str, value: Any, default: Any) -> Any:
+    """``value`` if it is of the default's type; a whole number will do for any number."""
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        expected = {bool: "true or false", int: "a whole number", float: "a number"}
+        kind = expected.get(type(default), "a word")
+        raise UsageError(f"Setting {name!r} takes {kind}, not {value!r}.")
+    return value

@@ -1,0 +1,169 @@
+"""The main job: train, evaluate, CSV, table, figures. ``python -m benchmarks.sweep``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from joblib import Parallel, delayed
+
+from benchmarks.cli import run_command
+from benchmarks.errors import UsageError, unknown
+from benchmarks.execute import execute
+from benchmarks.figures import write_figures
+from benchmarks.preset import checked, named_presets, read_preset
+from benchmarks.progress import Display
+from benchmarks.runs import Evaluation, Run, plan
+from benchmarks.settings import Settings, merge, parse_assignments
+from benchmarks.store import Store
+from benchmarks.tables import write_table
+from irem_core.trainer import DTYPES
+
+Planned = list[tuple[Run, list[Evaluation]]]
+
+
+def sweep(
+    preset: Annotated[
+        str, typer.Option(help=f"One of {', '.join(named_presets())}, or the path of a TOML file.")
+    ] = "quick",
+    tasks: Annotated[str | None, typer.Option(help="Names, separated by commas.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Names, separated by commas; trivial: all of these.")
+    ] = None,
+    sizes: Annotated[str | None, typer.Option(help="Sides of the matrices: 5,10,20.")] = None,
+    difficulties: Annotated[
+        str | None, typer.Option(help="same, harder, or values of the task's difficulty.")
+    ] = None,
+    steps: Annotated[str | None, typer.Option(help="Step budgets at test time: 1,10,80.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Training runs of each, from seed 0 on.")
+    ] = None,
+    train_iterations: Annotated[int | None, typer.Option(help="Updates of training.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting; METHOD.NAME=VALUE for one."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time; they share the cores.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    dtype: Annotated[str | None, typer.Option(help=f"{' or '.join(DTYPES)}.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+) -> None:
+    """Train and evaluate every method of a preset, and write CSV, traces, table and figures."""
+    settings = parse_assignments(assignments or [])
+    settings |= {"train_iterations": train_iterations} if train_iterations is not None else {}
+    settings |= {"dtype": dtype} if dtype is not None else {}
+    table = with_options(
+        read_preset(preset),
+        {
+            "tasks": _names(tasks),
+            "methods": _names(methods),
+            "difficulties": _difficulties(difficulties),
+            "seeds": seeds,
+        },
+        {"sizes": _numbers("--sizes", sizes), "steps": _numbers("--steps", steps)},
+        settings,
+    )
+    planned = plan(checked(table))
+    where = _device(device)
+    folder = out or Path("runs") / Path(preset).stem
+    if dry_run:
+        _describe(planned)
+        return
+    store = Store(folder)
+    store.prepare()
+    statuses = run_all(planned, store, jobs, where)
+    store.collect()
+    print(write_table(folder))
+    for path in write_figures(folder):
+        print(path)
+    print(store.csv)
+    unfinished = statuses.total() - statuses["ok"]
+    if unfinished:
+        print(f"{unfinished} of {statuses.total()} runs did not finish; see {folder / 'table.md'}.")
+        raise typer.Exit(1)
+
+
+def with_options(
+    table: dict[str, Any],
+    options: dict[str, Any],
+    domain_options: dict[str, Any],
+    settings: Settings,
+) -> dict[str, Any]:
+    """A preset's table in which what was said on the command line goes first."""
+    said = {name: value for name, value in options.items() if value is not None}
+    domain = {name: value for name, value in domain_options.items() if value is not None}
+    matrix = dict(table.get("matrix", {}))
+    matrix |= domain | {"settings": merge(matrix.get("settings", {}), settings)}
+    return {**table, **said, "matrix": matrix}
+
+
+def run_all(planned: Planned, store: Store, jobs: int, device: torch.device) -> Counter[str]:
+    """Run everything, ``jobs`` at a time, and count how the runs ended."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    statuses: Counter[str] = Counter()
+    with Display(store, [run for run, _ in planned]) as display:
+        work = (
+            delayed(_execute)(run, evaluations, store.folder, device, threads)
+            for run, evaluations in planned
+        )
+        for run, status in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
+            display.finished(run, status)
+            statuses[status] += 1
+    return statuses
+
+
+def _execute(
+    run: Run, evaluations: list[Evaluation], folder: Path, device: torch.device, threads: int
+) -> tuple[Run, str]:
+    return run, execute(run, evaluations, folder, device, threads)
+
+
+def _describe(planned: Planned) -> None:
+    for run, evaluations in planned:
+        tests = ", ".join(f"{e.difficulty} up to {e.steps[-1]} steps" for e in evaluations)
+        print(f"{run.key}  {run.method} on {run.task}, seed {run.seed}: {tests}")
+    print(f"{len(planned)} runs")
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(option: str, text: str | None) -> list[int] | None:
+    try:
+        return None if text is None else [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f"{option} takes whole numbers separated by commas, not {text!r}."
+        ) from error
+
+
+def _difficulties(text: str | None) -> list[str | float] | None:
+    names = _names(text)
+    return None if names is None else [_difficulty(name) for name in names]
+
+
+def _difficulty(name: str) -> str | float:
+    try:
+        return float(name)
+    except ValueError:
+        return name
+
+
+def _device(name: str) -> torch.device:
+    """The device asked for. Raises UsageError if it is not there."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise unknown("device", name, ["auto", "cpu", "cuda"])
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("There is no CUDA device here; use --device cpu or auto.")
+    there = torch.cuda.is_available() and name != "cpu"
+    return torch.device("cuda" if there else "cpu")
+
+
+if __name__ == "__main__":
+    run_command(sweep)

@@ -1,0 +1,47 @@
+"""Tensors on disk: safetensors, which never run code, with a description in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from irem_core.method import Method
+
+WEIGHTS = "method.safetensors"
+CONFIG = "config.json"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write the file whole or not at all: no reader ever meets half of it."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write named tensors and what is to be known about them."""
+    on_disk = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, save(on_disk, {"about": json.dumps(about)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``write_tensors`` wrote, on the CPU."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(file.metadata()["about"])
+
+
+def save_method(folder: Path, method: Method, config: dict[str, Any]) -> None:
+    """Write a method's parameters, and beside them the configuration it is made from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    write_tensors(folder / WEIGHTS, method.state_dict(), config)

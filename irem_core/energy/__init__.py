@@ -1,0 +1,1 @@
+"""Energies E(x, y): one file a family."""

@@ -1,0 +1,64 @@
+"""Learning Iterative Reasoning through Energy Minimization (Du, Li, Tenenbaum, Mordatch, 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from irem_core.checks import at_least, positive
+from irem_core.descent import GradientStep, descend
+from irem_core.energy.mlp import MLPEnergy
+from irem_core.method import Method, ReplayPlan
+from irem_core.types import Batch, Problem, Task
+
+
+class IREM(Method):
+    """An energy network, and gradient descent on it as the reasoning.
+
+    hidden: width of the energy network.
+    inner_steps: steps of descent in training.
+    step_size: of the descent.
+    truncated: only the last step of descent is differentiated; otherwise all are.
+    replayed, stored, capacity: see ReplayPlan.
+    """
+
+    name = "irem"
+    energy: MLPEnergy
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        hidden: int = 512,
+        inner_steps: int = 10,
+        step_size: float = 100.0,
+        truncated: bool = True,
+        replayed: int = 512,
+        stored: int = 512,
+        capacity: int = 10_000,
+    ) -> None:
+        super().__init__(task)
+        at_least(1, hidden=hidden, inner_steps=inner_steps, capacity=capacity)
+        at_least(0, replayed=replayed, stored=stored)
+        positive(step_size=step_size)
+        self.energy = MLPEnergy(task.n_in, task.n_out, hidden)
+        self.inner_steps = inner_steps
+        self.rule = GradientStep(step_size)
+        self.truncated = truncated
+        self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
+
+    def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
+        """The paper's objective: the squared error of the answer after ``inner_steps`` steps."""
+        *_, answer = descend(
+            self.energy, batch.problem, self.inner_steps, self.rule, self._keeps_graph
+        )
+        return mse_loss(answer, batch.target), answer
+
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
+        return descend(self.energy, problem, steps, self.rule)
+
+    def _keeps_graph(self, step: int) -> bool:
+        return not self.truncated or step == self.inner_steps - 1

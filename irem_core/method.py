@@ -1,0 +1,90 @@
+"""What a method is: something that turns problems into answers, step by step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from irem_core.types import Batch, Energy, Problem, Task, Trajectory
+
+
+@dataclass(frozen=True)
+class ReplayPlan:
+    """How much of a training batch goes on from earlier answers.
+
+    replayed: problems of a batch that come from the buffer; the others are fresh.
+    stored: fresh problems of a batch that are stored back, beside all the replayed ones.
+    capacity: problems that the buffer holds.
+    """
+
+    replayed: int
+    stored: int
+    capacity: int
+
+
+class Method(nn.Module, ABC):
+    """A way to answer the problems of one task.
+
+    A subclass names itself, says how it answers (``unroll``) and, if it learns, what it minimises
+    (``loss``). The keyword arguments of its constructor are its settings.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # raised when the same settings give other results
+    learns: ClassVar[bool] = True
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+        self.inner_steps = 1  # in training, and for validation problems
+        self.energy: Energy | None = None
+        self.replay: ReplayPlan | None = None
+
+    @classmethod
+    def answers_task(cls, task: Task) -> bool:
+        """Whether the method can be asked this task."""
+        return True
+
+    @abstractmethod
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
+        """Yield the answers after 0, 1, ... steps, at most ``steps``; fewer if it is done."""
+
+    def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
+        """What training minimises on a batch, and the last answers, which a replay buffer keeps."""
+        raise NotImplementedError(f"{self.name} does not learn")
+
+    @torch.no_grad()
+    def solve(
+        self, problem: Problem, steps: int, start: Float[Tensor, "B n_out"] | None = None
+    ) -> Trajectory:
+        """Answer ``problem`` with up to ``steps`` steps, from ``start`` if one is given.
+
+        Raises ValueError if the problem is not of the task's size.
+        """
+        problem = problem if start is None else replace(problem, start=start)
+        self._check(problem, steps)
+        answers = torch.stack(list(self.unroll(problem, steps)))  # [T+1, B, n_out]
+        energy = self.energy
+        energies = None if energy is None else torch.stack([energy(problem, y) for y in answers])
+        return Trajectory(answers, energies)
+
+    def used_parameters(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def _check(self, problem: Problem, steps: int) -> None:
+        if steps < 0:
+            raise ValueError(f"steps must be 0 or more, not {steps}")
+        for field, width in (("x", self.task.n_in), ("start", self.task.n_out)):
+            shape = tuple(getattr(problem, field).shape)
+            if shape != (len(problem), width):
+                raise ValueError(
+                    f"{self.name} answers {self.task}: {field} must be of shape "
+                    f"[{len(problem)}, {width}], not {list(shape)}"
+                )

@@ -1,0 +1,232 @@
+"""Training: fresh and replayed problems, Adam, and the checkpoint that validation chooses."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from irem_core.checkpoint import read_tensors, write_tensors
+from irem_core.checks import at_least, positive
+from irem_core.method import Method
+from irem_core.replay import Replay
+from irem_core.streams import stream
+from irem_core.types import Batch, concatenate
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class DivergedError(RuntimeError):
+    """Training met a loss or a validation error that is not finite."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How every method is trained; the defaults are the paper's for matrices.
+
+    train_iterations: updates of Adam.
+    batch: problems an update, the replayed ones among them.
+    validate_every: updates between two looks at the validation problems.
+    dtype: float32 or float64, of parameters and problems.
+    """
+
+    train_iterations: int = 10_000
+    batch: int = 1024
+    learning_rate: float = 1e-4
+    validate_every: int = 500
+    validation_problems: int = 512
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        at_least(0, train_iterations=self.train_iterations)
+        at_least(1, batch=self.batch, validate_every=self.validate_every)
+        at_least(1, validation_problems=self.validation_problems)
+        positive(learning_rate=self.learning_rate)
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+
+    def check(self, method: Method) -> None:
+        """Raise ValueError if a batch cannot hold the problems that the method wants replayed."""
+        plan = method.replay
+        if plan and not plan.replayed + plan.stored <= self.batch > plan.replayed:
+            raise ValueError(
+                f"a batch of {self.batch} cannot have {plan.replayed} replayed problems and "
+                f"{plan.stored} fresh ones to store: lower replayed and stored, or raise batch"
+            )
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One point of the training curve."""
+
+    update: int
+    loss: float  # mean since the point before
+    validation_mse: float
+
+
+class Trainer:
+    """A training run that can be saved in the middle and goes on as if it had not been.
+
+    Validation problems are the same for every method and seed; the parameters with the least
+    validation error are the ones kept.
+    """
+
+    def __init__(
+        self, method: Method, training: Training, seed: int, device: torch.device | str = "cpu"
+    ) -> None:
+        training.check(method)
+        self.dtype = DTYPES[training.dtype]
+        self.method = method.to(device, self.dtype)
+        self.training = training
+        self.seed = seed
+        task = method.task
+        self.validation = task.draw(
+            training.validation_problems, stream("validation", task), torch.float64
+        ).to(device, self.dtype)
+        self.fresh = stream("train", task, seed, device=device)
+        self.replayed = stream("replay", task, seed, device=device)
+        self.replay = (
+            Replay(method.replay.capacity, like=self.validation) if method.replay else None
+        )
+        self.parameters = [p for p in method.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(self.parameters, lr=training.learning_rate)
+        self.done = 0  # updates
+        self.seconds = 0.0
+        self.curve: list[CurvePoint] = []
+        self.best = self._copy_of_method()
+
+    def run(
+        self, state: Path | None = None, progress: Callable[[int], None] = lambda done: None
+    ) -> None:
+        """Train to the end and leave the method with its best parameters.
+
+        With ``state`` the run is saved to that file after every validation, and goes on from it if
+        it is there. Raises DivergedError when a loss is not finite.
+        """
+        if state and state.exists():
+            self.load(state)
+        while self.done < self.training.train_iterations:
+            self._train_until_validation(progress)
+            if state:
+                self.save(state)
+        self.method.load_state_dict(self.best)
+
+    def update(self) -> Tensor:
+        """One step of Adam on fresh and replayed problems; the loss, still on the device."""
+        batch = self.draw()
+        loss, answer = self.method.loss(batch)
+        self.optimiser.zero_grad()
+        loss.backward(inputs=self.parameters)
+        self.optimiser.step()
+        self.keep(batch, answer.detach())
+        return loss.detach()
+
+    def draw(self) -> Batch:
+        """A training batch, the replayed problems first; the very first one has none."""
+        plan, task = self.method.replay, self.method.task
+        if self.replay is None or plan is None:
+            return task.draw(self.training.batch, self.fresh, self.dtype)
+        fresh = task.draw(self.training.batch - plan.replayed, self.fresh, self.dtype)
+        if not len(self.replay):
+            return fresh
+        return concatenate([self.replay.sample(plan.replayed, self.replayed), fresh])
+
+    def keep(self, batch: Batch, answer: Tensor) -> None:
+        """Store a batch where its answers have got to: all of the first, then as planned."""
+        plan = self.method.replay
+        if self.replay is None or plan is None:
+            return
+        stored = plan.replayed + plan.stored if len(self.replay) else len(batch)
+        reached = replace(batch, problem=replace(batch.problem, start=answer))
+        self.replay.add(reached[:stored])
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """Mean squared error on the validation problems, after as many steps as in training."""
+        *_, answer = self.method.unroll(self.validation.problem, self.method.inner_steps)
+        return torch.nn.functional.mse_loss(answer, self.validation.target).item()
+
+    def save(self, path: Path) -> None:
+        """Write all that the rest of the run depends on."""
+        adam = self.optimiser.state_dict()["state"]
+        tensors = {
+            **_prefixed("method", self.method.state_dict()),
+            **_prefixed("best", self.best),
+            **{f"adam.{i}.{name}": t for i, state in adam.items() for name, t in state.items()},
+            **_prefixed("replay", self.replay.rows.named() if self.replay else {}),
+            "stream.fresh": self.fresh.get_state(),
+            "stream.replayed": self.replayed.get_state(),
+        }
+        about = {
+            "done": self.done,
+            "seconds": self.seconds,
+            "added": self.replay.added if self.replay else 0,
+            "curve": [vars(point) for point in self.curve],
+        }
+        write_tensors(path, tensors, about)
+
+    def load(self, path: Path) -> None:
+        """Go on from what ``save`` wrote."""
+        tensors, about = read_tensors(path)
+        self.method.load_state_dict(_under("method", tensors))
+        self.best = {
+            k: v.to(self.validation.target.device) for k, v in _under("best", tensors).items()
+        }
+        self._load_adam(_under("adam", tensors))
+        if self.replay:
+            for name, rows in self.replay.rows.named().items():
+                rows.copy_(tensors[f"replay.{name}"])
+            self.replay.added = about["added"]
+        self.fresh.set_state(tensors["stream.fresh"])
+        self.replayed.set_state(tensors["stream.replayed"])
+        self.done, self.seconds = about["done"], about["seconds"]
+        self.curve = [CurvePoint(**point) for point in about["curve"]]
+
+    def _train_until_validation(self, progress: Callable[[int], None]) -> None:
+        began, first = time.perf_counter(), self.done
+        end = min(self.training.train_iterations, first + self.training.validate_every)
+        total = torch.zeros((), dtype=self.dtype, device=self.validation.target.device)
+        while self.done < end:
+            total += self.update()
+            self.done += 1
+            progress(self.done)
+        point = CurvePoint(end, total.item() / (end - first), self.validate())
+        if not math.isfinite(point.loss + point.validation_mse):
+            raise DivergedError(
+                f"{self.method.name} on {self.method.task}, seed {self.seed}: between update "
+                f"{first} and update {end} the loss became {point.loss}, "
+                f"the validation error {point.validation_mse}"
+            )
+        if point.validation_mse < min((p.validation_mse for p in self.curve), default=math.inf):
+            self.best = self._copy_of_method()
+        self.curve.append(point)
+        self.seconds += time.perf_counter() - began
+
+    def _copy_of_method(self) -> dict[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in self.method.state_dict().items()}
+
+    def _load_adam(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Any]] = {}
+        for name, tensor in tensors.items():
+            index, quantity = name.split(".")
+            state.setdefault(int(index), {})[quantity] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{prefix}."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }
