@@ -41,9 +41,11 @@ class Trivial(Method):
     def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
         yield problem.start
         if steps:
-            powers = self._powers(problem.x)  # [B, n_out, degree+1]
-            diagonal = self._diagonal().to(powers.device).long()  # [n_out]
-            yield (powers * self.coefficients[diagonal]).sum(dim=2)
+            yield self._predict(problem.x)
+
+    def _predict(self, x: Float[Tensor, "B n_in"]) -> Float[Tensor, "B n_out"]:
+        on_diagonal = self._diagonal().long().to(x.device)  # [n_out]
+        return (self._powers(x) * self.coefficients[on_diagonal]).sum(dim=2)
 
     def _fit(self) -> Float[Tensor, "2 degree+1"]:
         sample = self.task.draw(FITTED_ON, stream("trivial", self.task), torch.float64)

@@ -11,12 +11,12 @@ import typer
 from benchmarks.errors import UsageError
 
 
-def run_command(function: Callable[..., Any]) -> None:
-    """Run ``function`` as a command line of its own."""
+def run_command(function: Callable[..., Any], arguments: list[str] | None = None) -> None:
+    """Run ``function`` as a command line, with the program's arguments unless others are given."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(function)
     try:
-        app()
+        app(arguments)
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)

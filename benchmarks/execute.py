@@ -36,8 +36,10 @@ def execute(
     Returns "ok", or the status of the worst row. What goes wrong is in the rows and, whole, in the
     run's error.txt.
     """
-    torch.set_num_threads(threads)
     store = Store(folder)
+    if all(_is_finished(run, evaluation, store) for evaluation in evaluations):
+        return _status(run, evaluations, store)
+    torch.set_num_threads(threads)
     heartbeat = Heartbeat(store.run_folder(run.key))
     try:
         method, training = trained(run, store.run_folder(run.key), device, heartbeat)
@@ -101,22 +103,29 @@ def _evaluate(
     store: Store,
     device: torch.device,
 ) -> None:
-    """Evaluate, unless every budget has its rows already; budgets of before are kept."""
-    key = evaluation.key(run.task)
-    budgets = {row["steps"] for row in store.rows(run.key, key) if "mse" in row}
-    if budgets >= set(evaluation.steps):
+    """Evaluate, unless every budget has its rows already; the budgets of before are kept."""
+    if _is_finished(run, evaluation, store):
         return
-    evaluation = evaluation.with_steps(budgets)
+    evaluation = evaluation.with_steps(_measured_budgets(run, evaluation, store))
     batch = draw_test_problems(run.task.at(evaluation.difficulty), evaluation.problems)
     against = yardstick(run.task, evaluation.difficulty, batch)
     result = trace(method, batch.to(device, DTYPES[run.dtype]), max(evaluation.steps))
     about = _about(run, evaluation, device) | training | {"parameters": method.used_parameters()}
     store.write_evaluation(
         run.key,
-        key,
+        evaluation.key(run.task),
         [about | row for row in rows(result, against, evaluation)],
         {"trace": result.frame(), "examples": result.examples},
     )
+
+
+def _is_finished(run: Run, evaluation: Evaluation, store: Store) -> bool:
+    return _measured_budgets(run, evaluation, store) >= set(evaluation.steps)
+
+
+def _measured_budgets(run: Run, evaluation: Evaluation, store: Store) -> set[int]:
+    rows = store.rows(run.key, evaluation.key(run.task))
+    return {row["steps"] for row in rows if "mse" in row}
 
 
 def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, Any]:

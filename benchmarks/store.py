@@ -24,12 +24,43 @@ from benchmarks.errors import UsageError
 from irem_core.checkpoint import write_whole
 
 SCHEMA = 1
-COLUMNS = """
-    task method size difficulty steps steps_used selection seed problems mse mse_ci_low mse_ci_high
-    skill solve_rate energy flops seconds train_iterations train_seconds parameters status error
-    protocol settings run_key schema commit dirty created torch device threads dtype
-    mse_trivial mse_best
-""".split()
+COLUMNS = (
+    "task",
+    "method",
+    "size",
+    "difficulty",
+    "steps",
+    "steps_used",
+    "selection",
+    "seed",
+    "problems",
+    "mse",
+    "mse_ci_low",
+    "mse_ci_high",
+    "skill",
+    "solve_rate",
+    "energy",
+    "flops",
+    "seconds",
+    "train_iterations",
+    "train_seconds",
+    "parameters",
+    "status",
+    "error",
+    "protocol",
+    "settings",
+    "run_key",
+    "schema",
+    "commit",
+    "dirty",
+    "created",
+    "torch",
+    "device",
+    "threads",
+    "dtype",
+    "mse_trivial",
+    "mse_best",
+)
 """The columns of results.csv, one row per run, size, difficulty, step budget and selection.
 
 mse_trivial and mse_best are the errors that skill is held against, on the same test problems.
@@ -116,7 +147,7 @@ def read_results(folder: Path) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype={"difficulty": str, "error": str, "run_key": str})
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} cannot be read as CSV: {error}.") from error
-    if list(frame.columns) != COLUMNS:
+    if tuple(frame.columns) != COLUMNS:
         raise UsageError(
             f"{path} is not a results.csv of this suite: its columns are other ones. It was left "
             "as it is; choose another folder with --out."

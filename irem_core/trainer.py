@@ -159,14 +159,14 @@ class Trainer:
             **_prefixed("method", self.method.state_dict()),
             **_prefixed("best", self.best),
             **{f"adam.{i}.{name}": t for i, state in adam.items() for name, t in state.items()},
-            **_prefixed("replay", self.replay.rows.named() if self.replay else {}),
+            **_prefixed("replay", self.replay.rows.named() if self.replay is not None else {}),
             "stream.fresh": self.fresh.get_state(),
             "stream.replayed": self.replayed.get_state(),
         }
         about = {
             "done": self.done,
             "seconds": self.seconds,
-            "added": self.replay.added if self.replay else 0,
+            "added": self.replay.added if self.replay is not None else 0,
             "curve": [vars(point) for point in self.curve],
         }
         write_tensors(path, tensors, about)
@@ -179,7 +179,7 @@ class Trainer:
             k: v.to(self.validation.target.device) for k, v in _under("best", tensors).items()
         }
         self._load_adam(_under("adam", tensors))
-        if self.replay:
+        if self.replay is not None:
             for name, rows in self.replay.rows.named().items():
                 rows.copy_(tensors[f"replay.{name}"])
             self.replay.added = about["added"]

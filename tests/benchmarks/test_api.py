@@ -1,0 +1,48 @@
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import evaluate, load, train
+from benchmarks.errors import UsageError
+from irem_core import Addition
+
+SETTINGS = {"hidden": 8, "train_iterations": 4, "batch": 8, "replayed": 4, "stored": 4}
+
+
+def test_train_load_evaluate_solve(tmp_path):
+    method = train("irem", Addition(size=2), tmp_path, **SETTINGS)
+    again = load(next(tmp_path.iterdir()))
+    a, b = torch.rand(2, 2, 2)
+    problem = Addition(size=2).problem(a, b)
+    assert torch.equal(method.solve(problem, 3).answers, again.solve(problem, 3).answers)
+    rows = evaluate(method, "harder", steps=[1, 5], problems=20)
+    assert set(rows["steps"]) == {1, 5}
+    assert (rows["mse"] > 0).all()
+
+
+def test_training_again_loads_what_is_there(tmp_path):
+    train("irem", Addition(size=2), tmp_path, **SETTINGS)
+    weights = next(tmp_path.rglob("method.safetensors"))
+    before = weights.stat().st_mtime_ns
+    train("irem", Addition(size=2), tmp_path, **SETTINGS)
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_mistakes_are_named(tmp_path):
+    with pytest.raises(UsageError, match="Did you mean 'irem'"):
+        train("iremm", Addition(size=2), tmp_path)
+    with pytest.raises(UsageError, match="Unknown setting of irem 'hiden'"):
+        train("irem", Addition(size=2), tmp_path, hiden=3)
+    with pytest.raises(UsageError, match="holds no trained method"):
+        load(tmp_path / "nowhere")
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+    readme = Path(__file__).parents[2] / "README.md"
+    example = re.search(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(example[1], names)
+    assert names["answer"].shape == (1, 25)

@@ -1,0 +1,157 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from baselines.feedforward import Feedforward
+from benchmarks.evaluation import (
+    Trace,
+    Yardstick,
+    draw_test_problems,
+    rows,
+    trace,
+    yardstick,
+)
+from benchmarks.runs import Evaluation
+from irem_core import IREM, Addition
+from irem_core.streams import seeded_parameters
+from irem_core.tasks.matrix import Completion, MatrixTask, uniform
+from irem_core.trainer import Trainer, Training
+
+# two problems, three steps; the energy of the second is lowest at its worst answer
+ERRORS = np.array([[4.0, 4.0], [2.0, 1.0], [1.0, 9.0], [3.0, 0.5]])
+ENERGIES = np.array([[3.0, 3.0], [2.0, 2.0], [1.0, -1.0], [4.0, 0.0]])
+
+
+def by_hand(energies=ENERGIES, steps=(2, 3)):
+    made = Trace(ERRORS, energies, np.arange(4) * 10.0, np.arange(4) * 0.5, examples=None)
+    against = Yardstick(mse_trivial=8.0, mse_best=0.0, variance=100.0)
+    return {
+        (row["steps"], row["selection"]): row
+        for row in rows(made, against, Evaluation("same", 2, steps))
+    }
+
+
+def test_rows_by_hand():
+    found = by_hand()
+    assert found[2, "last"]["mse"] == 5  # (1 + 9) / 2
+    assert found[3, "last"]["mse"] == 1.75
+    assert found[3, "last"]["skill"] == 1 - 1.75 / 8
+    assert found[3, "last"]["solve_rate"] == 0.5
+    assert found[3, "last"]["flops"] == 30
+    assert found[3, "lowest_energy"]["mse"] == 5  # step 2 for both, after looking at all
+    assert found[3, "lowest_energy"]["energy"] == 0
+    assert found[3, "lowest_energy"]["steps_used"] == 3
+
+
+def test_stopping_uses_one_step_more_than_it_answers_with():
+    row = by_hand(np.array([[3.0, 3.0], [4.0, 2.0], [1.0, 1.0], [0.0, 0.0]]))[3, "stopped"]
+    assert row["mse"] == (4 + 0.5) / 2  # the first stops at once, the second never
+    assert row["steps_used"] == (1 + 3) / 2
+    assert row["flops"] == 20
+
+
+def test_a_method_that_is_done_keeps_its_answer_and_has_no_energy():
+    found = by_hand(energies=None, steps=(3, 50))
+    assert set(found) == {(3, "last"), (50, "last")}
+    assert found[50, "last"]["mse"] == found[3, "last"]["mse"]
+    assert found[50, "last"]["steps_used"] == 3
+    assert found[3, "last"]["energy"] is None
+
+
+def test_an_error_that_is_not_finite_is_said():
+    errors = ERRORS.copy()
+    errors[3, 0] = np.inf
+    made = Trace(errors, None, np.arange(4.0), np.arange(4.0), examples=None)
+    evaluation = Evaluation("same", 2, (2, 3))
+    fine, diverged = rows(made, Yardstick(8.0, 0.0, 1.0), evaluation)
+    assert (fine["status"], fine["error"]) == ("ok", "")
+    assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
+
+
+def test_the_trace_is_the_error_after_every_step():
+    task = Addition(size=2)
+    method = IREM(task, hidden=8).double()
+    batch = draw_test_problems(task, 6)
+    made = trace(method, batch, steps=3)
+    trajectory = method.solve(batch.problem, 3)
+    expected = (trajectory.answers - batch.target).square().mean(dim=2)
+    np.testing.assert_allclose(made.errors, expected.numpy())
+    np.testing.assert_allclose(made.energies, trajectory.energies.numpy())
+    frame = made.frame()
+    line = frame[(frame["problem"] == 4) & (frame["step"] == 2)].iloc[0]
+    assert line["error"] == pytest.approx(made.errors[2, 4])
+    assert line["energy"] == pytest.approx(made.energies[2, 4])
+    assert set(made.examples["kind"]) == {"input", "target", "answer"}
+
+
+def test_operations_are_counted_as_by_hand():
+    n_in, n_out, h = 8, 4, 16
+    task = Addition(size=2)
+    problems = draw_test_problems(task, 2)
+    once = trace(Feedforward(task, hidden=h).double(), problems, 5)
+    assert once.flops.tolist() == [0, 2 * (n_in * h + h * h + h * h + h * n_out)]
+    forward = 2 * ((n_in + n_out) * h + h * h + h * h + h)
+    steps = trace(IREM(task, hidden=h).double(), problems, 3)
+    # back through the same products; the first layer's gives the gradient of all of [y, x]
+    assert steps.flops.tolist() == [2 * forward * t for t in range(4)]
+
+
+def test_seconds_grow_from_zero():
+    seconds = trace(
+        IREM(Addition(size=2), hidden=8).double(), draw_test_problems(Addition(2), 2), 3
+    )
+    assert seconds.seconds[0] == 0
+    assert (np.diff(seconds.seconds) > 0).all()
+
+
+def test_test_problems_are_always_the_same_and_not_those_of_training():
+    first, again = draw_test_problems(Addition(3), 4), draw_test_problems(Addition(3), 4)
+    assert torch.equal(first.problem.x, again.problem.x)
+    other = draw_test_problems(Addition(3).at("harder"), 4)
+    assert not torch.allclose(2.5 * first.problem.x, other.problem.x)
+
+
+def test_the_variance_is_of_the_answers_at_same_difficulty():
+    batch = draw_test_problems(Addition(4).at("harder"), 50)
+    assert yardstick(Addition(4), "harder", batch).variance == pytest.approx(2 / 3, rel=0.02)
+    batch = draw_test_problems(Completion(4), 50)
+    assert yardstick(Completion(4), "same", batch).variance == pytest.approx(0.035, rel=0.05)
+
+
+@dataclass(frozen=True)
+class Noise(MatrixTask):
+    """An answer that has nothing to do with the input: nobody can be better than 0 everywhere."""
+
+    scale: float = 1.0
+    name: ClassVar[str] = "noise"
+    difficulty: ClassVar[str] = "scale"
+    harder: ClassVar[float] = 2.0
+
+    def _draw(self, count, generator, dtype):
+        both = uniform((count, 2, self.size, self.size), generator, dtype, self.scale)
+        return both[:, 0], both[:, 1]
+
+
+@pytest.mark.parametrize("cls", [IREM, Feedforward])
+def test_no_method_and_no_selection_beats_the_variance_of_pure_noise(cls):
+    task = Noise(size=2)
+    training = Training(
+        train_iterations=400, batch=64, learning_rate=1e-3, validate_every=20,
+        validation_problems=64,
+    )  # fmt: skip
+    settings = {"replayed": 32, "stored": 32, "capacity": 256} if cls is IREM else {}
+    with seeded_parameters(0):
+        method = cls(task, hidden=32, **settings)
+    Trainer(method.double(), training, seed=0).run()
+    problems = draw_test_problems(task, 4000).to("cpu", torch.float32)
+    evaluation = Evaluation("same", 4000, (1, 5, 10, 40))
+    best = min(
+        rows(trace(method, problems, 40), Yardstick(1 / 3, 0.0, 1 / 3), evaluation),
+        key=lambda row: row["mse"],
+    )
+    # 16,000 entries with a standard deviation of 0.298 of the square: four standard errors
+    assert best["mse"] > 1 / 3 - 4 * 0.298 / np.sqrt(16_000)
+    assert best["mse"] < 3

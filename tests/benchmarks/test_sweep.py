@@ -1,0 +1,233 @@
+"""The command line, as its users meet it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.cli import run_command
+from benchmarks.store import COLUMNS, read_results
+from benchmarks.sweep import sweep
+
+TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial"]
+NOT_RESULTS = ["created", "seconds", "train_seconds", "dirty", "commit"]
+
+
+def run(*arguments) -> int:
+    """The exit code of the command with these arguments."""
+    with pytest.raises(SystemExit) as ended:
+        run_command(sweep, [str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def complaint(capsys, *arguments) -> str:
+    """What a usage error says, on stderr and nowhere else."""
+    assert run(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return err
+
+
+def numbers(folder: Path) -> pd.DataFrame:
+    return read_results(folder).drop(columns=NOT_RESULTS)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> Path:
+    """The whole smoke preset, run once as a subprocess."""
+    folder = tmp_path_factory.mktemp("smoke")
+    command = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--out", "X"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert "| irem " in done.stdout
+    assert "16 of 16 runs done" in done.stderr
+    return folder / "X"
+
+
+def test_smoke_runs_every_task_and_method(smoke):
+    results = read_results(smoke)
+    assert tuple(results.columns) == COLUMNS
+    assert set(results["task"]) == {"addition", "completion", "inverse"}
+    assert {"irem", "feedforward", "trivial_copy"} <= set(results["method"])
+    assert (results["status"] == "ok").all()
+    assert not results.duplicated(["run_key", "difficulty", "steps", "selection"]).any()
+    irem = results[results["method"] == "irem"]
+    assert set(irem["selection"]) == {"last", "lowest_energy", "stopped"}
+    assert set(irem["steps"]) == {1, 2, 5}
+
+
+def test_smoke_leaves_table_figures_traces_and_curves(smoke):
+    assert "best trivial" in (smoke / "table.md").read_text()
+    for ending in ("png", "pdf"):
+        assert len(list(smoke.glob(f"figures/*.{ending}"))) == 3
+    trace = pd.read_parquet(next(smoke.glob("runs/*/*/trace.parquet")))
+    assert {"problem", "step", "error", "energy", "flops", "seconds"} <= set(trace.columns)
+    curve = pd.read_csv(next(smoke.glob("runs/*/curve.csv")))
+    assert curve["update"].tolist() == [10, 20]
+    assert not list(smoke.rglob("*.part")) + list(smoke.rglob("progress"))
+
+
+def test_the_same_command_gives_the_same_numbers(smoke, tmp_path):
+    assert run("--preset", "smoke", "--out", tmp_path / "Y") == 0
+    pd.testing.assert_frame_equal(numbers(smoke), numbers(tmp_path / "Y"))
+
+
+def test_two_jobs_give_the_same_numbers_as_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert run(*TINY, "--out", tmp_path / "one") == 0
+    assert run(*TINY, "--jobs", 2, "--out", tmp_path / "two") == 0
+    pd.testing.assert_frame_equal(numbers(tmp_path / "one"), numbers(tmp_path / "two"))
+
+
+def test_nothing_is_run_twice_and_more_steps_do_not_train_again(tmp_path):
+    assert run(*TINY, "--out", tmp_path) == 0
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    first = read_results(tmp_path)
+    assert run(*TINY, "--out", tmp_path) == 0
+    pd.testing.assert_frame_equal(read_results(tmp_path), first)
+    assert run(*TINY, "--steps", "2,7", "--out", tmp_path) == 0
+    assert set(read_results(tmp_path)["steps"]) == {1, 2, 5, 7}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == weights
+
+
+def test_settings_of_one_method_and_of_all(tmp_path):
+    options = ["--set", "hidden=8", "--set", "irem.hidden=4", "--train-iterations", 3]
+    assert run("--preset", "smoke", "--tasks", "addition", *options, "--out", tmp_path) == 0
+    results = read_results(tmp_path).set_index("method")
+    assert '"hidden":4' in results.loc["irem", "settings"].iloc[0]
+    assert '"hidden":8' in results.loc["feedforward", "settings"].iloc[0]
+    assert (results.loc[["irem", "feedforward"], "train_iterations"] == 3).all()
+
+
+def test_difficulty_can_be_a_number_and_dtype_float64(tmp_path):
+    options = ["--difficulties", "same,1.5", "--dtype", "float64"]
+    assert run(*TINY, *options, "--out", tmp_path) == 0
+    results = read_results(tmp_path)
+    assert set(results["difficulty"]) == {"same", "1.5"}
+    assert set(results["dtype"]) == {"float64"}
+
+
+def test_a_run_that_fails_costs_only_itself(tmp_path, capsys):
+    assert run(*TINY, "--set", "step_size=1e38", "--out", tmp_path) == 1
+    results = read_results(tmp_path).set_index("method")
+    assert (results.loc["irem", "status"] == "diverged").all()
+    assert results.loc["irem", "error"].str.contains("seed 0: between update 0 and").all()
+    assert (results.loc["trivial_copy", "status"] == "ok").all()
+    assert "1 of 3 runs did not finish" in capsys.readouterr().out
+    assert "DivergedError" in next(tmp_path.glob("runs/*/error.txt")).read_text()
+    assert "Not finished" in (tmp_path / "table.md").read_text()
+
+
+def test_dry_run_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("--dry-run", "--preset", "paper", "--tasks", "inverse") == 0
+    said = capsys.readouterr().out
+    assert "irem on Inverse(size=20, ridge=0.5), seed 4: same up to 80 steps" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preset_of_ones_own(tmp_path):
+    preset = tmp_path / "mine.toml"
+    preset.write_text(
+        """
+        tasks = ["inverse"]
+        methods = ["trivial_linear"]
+        difficulties = ["same"]
+        seeds = 1
+        problems = 4
+        [matrix]
+        sizes = [2, 3]
+        steps = [1]
+        """
+    )
+    assert run("--preset", preset, "--out", tmp_path / "out") == 0
+    assert read_results(tmp_path / "out")["size"].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--tasks", "additoin"], "Unknown task 'additoin'. Did you mean 'addition'?"),
+        (["--methods", "irm"], "Unknown method 'irm'. Did you mean 'irem'?"),
+        (["--methods", ""], "methods"),
+        (["--preset", "quik"], "Unknown preset 'quik'. Did you mean 'quick'?"),
+        (["--set", "hiden=3"], "Unknown setting 'hiden'. Did you mean 'hidden'?"),
+        (["--set", "irem.hiden=3"], "Unknown setting of irem 'hiden'. Did you mean 'hidden'?"),
+        (["--set", "irm.hidden=3"], "Did you mean 'irem'?"),
+        (["--set", "hidden"], "--set takes name=value, not 'hidden'."),
+        (["--set", "hidden=wide"], "'hidden' takes a whole number, not 'wide'."),
+        (["--set", "hidden=0"], "hidden must be a whole number from 1 on, not 0"),
+        (["--set", "truncated=1"], "'truncated' takes true or false, not 1."),
+        (["--set", "batch=100"], "a batch of 100 cannot have"),
+        (["--sizes", "0"], "matrix.sizes.0: Input should be greater than or equal to 1, not 0."),
+        (["--sizes", "big"], "--sizes takes whole numbers separated by commas, not 'big'."),
+        (["--steps", "0"], "matrix.steps.0: Input should be greater than or equal to 1, not 0."),
+        (["--steps", "1,x"], "--steps takes whole numbers separated by commas, not '1,x'."),
+        (["--difficulties", "hard"], "difficulties"),
+        (["--difficulties", "-1"], "difficulties"),
+        (["--seeds", "0"], "seeds: Input should be greater than or equal to 1, not 0."),
+        (["--train-iterations", "-1"], "train_iterations must be a whole number from 0 on"),
+        (["--device", "cud"], "Unknown device 'cud'. Did you mean 'cuda'?"),
+        (["--dtype", "float16"], "dtype must be one of float32, float64, not 'float16'"),
+        (["--tasks", "addition", "--methods", "trivial_linear"], "can be asked"),
+        (["--jobs", "0"], "--jobs"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_bad_input_is_a_clear_sentence(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert said in complaint(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_that_is_not_there(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "There is no CUDA device here" in complaint(capsys, "--device", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tasks = [", "cannot be read as TOML"),
+        ("tasks = []", "tasks"),
+        ("colour = 1", "Unknown key of a preset 'colour'"),
+        ("", "tasks: Field required"),
+    ],
+)
+def test_a_bad_preset_is_named(text, said, capsys, tmp_path):
+    preset = tmp_path / "bad.toml"
+    preset.write_text(text)
+    assert said in complaint(capsys, "--preset", preset, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", "", "\x00\xff", "task,method\n"])
+def test_a_csv_that_is_not_ours_is_left_as_it_was(content, capsys, tmp_path):
+    csv = tmp_path / "results.csv"
+    csv.write_bytes(content.encode("latin-1"))
+    assert str(csv) in complaint(capsys, *TINY, "--out", tmp_path)
+    assert csv.read_bytes() == content.encode("latin-1")
+
+
+def test_rows_whose_runs_are_elsewhere_are_not_lost(smoke, capsys, tmp_path):
+    csv = tmp_path / "results.csv"
+    csv.write_bytes((smoke / "results.csv").read_bytes())
+    assert "would be lost" in complaint(capsys, *TINY, "--out", tmp_path)
+    assert csv.read_bytes() == (smoke / "results.csv").read_bytes()
+
+
+def test_an_output_folder_that_cannot_be_made(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = complaint(capsys, *TINY, "--out", tmp_path / "file" / "out")
+    assert "cannot be made" in said
+
+
+def test_misspelt_task_as_a_subprocess(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.sweep", "--tasks", "additoin"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Did you mean 'addition'?" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,65 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irem_core.descent import GradientStep, descend, energy_gradient
+from irem_core.energy.analytic import QuadraticEnergy
+from irem_core.energy.mlp import MLPEnergy
+from irem_core.types import Problem
+
+
+def quadratic_problem(rows: int = 3, width: int = 4) -> Problem:
+    generator = torch.Generator().manual_seed(0)
+    x, start = torch.randn(2, rows, width, generator=generator, dtype=torch.float64)
+    return Problem(x, start)
+
+
+def test_one_step_on_half_the_squared_norm():
+    problem = Problem(x=torch.zeros(1, 1), start=torch.ones(1, 1))
+    _, after = descend(QuadraticEnergy(), problem, steps=1, rule=GradientStep(0.1))
+    assert after.item() == pytest.approx(0.9)
+
+
+@given(curvature=st.floats(0.1, 3), step_size=st.floats(0.01, 0.6), steps=st.integers(0, 12))
+def test_errors_on_a_quadratic_energy_are_known(curvature, step_size, steps):
+    problem = quadratic_problem()
+    answers = list(descend(QuadraticEnergy(curvature), problem, steps, GradientStep(step_size)))
+    factor = 1 - step_size * curvature
+    assert len(answers) == steps + 1
+    for t, answer in enumerate(answers):
+        expected = problem.x + factor**t * (problem.start - problem.x)
+        torch.testing.assert_close(answer, expected)
+
+
+def test_the_start_is_the_first_answer_and_is_left_as_it_was():
+    problem = quadratic_problem()
+    before = problem.start.clone()
+    first, *_ = descend(QuadraticEnergy(), problem, 3, GradientStep(0.1))
+    assert first is problem.start
+    assert torch.equal(problem.start, before)
+    assert not problem.start.requires_grad
+
+
+def test_more_steps_never_change_earlier_answers():
+    energy, problem = MLPEnergy(4, 4, hidden=8).double(), quadratic_problem()
+    few = list(descend(energy, problem, 2, GradientStep(1.0)))
+    many = list(descend(energy, problem, 7, GradientStep(1.0)))
+    assert all(torch.equal(a, b) for a, b in zip(few, many, strict=False))
+
+
+def test_energy_gradient_against_finite_differences():
+    energy, problem = MLPEnergy(4, 4, hidden=8).double(), quadratic_problem()
+    assert torch.autograd.gradcheck(
+        lambda answer: energy(problem, answer), problem.start.clone().requires_grad_()
+    )
+    gradient = energy_gradient(energy, problem, problem.start)
+    nudge = 1e-6 * torch.randn_like(problem.start)
+    rise = energy(problem, problem.start + nudge) - energy(problem, problem.start - nudge)
+    torch.testing.assert_close((gradient * nudge).sum(1), rise / 2, rtol=1e-5, atol=1e-12)
+
+
+def test_only_the_steps_asked_for_keep_their_graph():
+    energy, problem = MLPEnergy(4, 4, hidden=8).double(), quadratic_problem()
+    answers = list(descend(energy, problem, 3, GradientStep(1.0), lambda step: step == 2))
+    assert [answer.requires_grad for answer in answers] == [False, False, False, True]

@@ -1,0 +1,33 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irem_core.stopping import energy_stops_falling, lowest_energy
+from irem_core.types import Trajectory
+
+# columns are problems: falls to the end, rises at once, falls twice then rises and falls lower
+ENERGIES = torch.tensor([[5.0, 1.0, 5.0], [4.0, 2.0, 3.0], [3.0, 3.0, 3.0], [2.0, 0.5, 1.0]])
+
+
+def test_lowest_energy_is_found_anywhere_on_the_way():
+    assert lowest_energy(ENERGIES).tolist() == [3, 3, 3]
+    assert lowest_energy(ENERGIES[:3]).tolist() == [2, 0, 1]
+
+
+def test_stopping_at_the_first_step_that_does_not_lower_the_energy():
+    assert energy_stops_falling(ENERGIES).tolist() == [3, 0, 1]
+    assert energy_stops_falling(ENERGIES[:1]).tolist() == [0, 0, 0]
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=10))
+def test_energy_falls_up_to_where_it_stops(energies):
+    stop = int(energy_stops_falling(torch.tensor(energies)[:, None]))
+    way = torch.tensor(energies)[: stop + 2]
+    assert (way[1 : stop + 1] < way[:stop]).all()
+    assert len(way) == stop + 1 or way[-1] >= way[-2]
+
+
+def test_each_problem_is_answered_after_its_own_step():
+    answers = torch.arange(24.0).reshape(4, 3, 2)
+    picked = Trajectory(answers, ENERGIES).pick(energy_stops_falling(ENERGIES))
+    assert picked.tolist() == [[18.0, 19.0], [2.0, 3.0], [10.0, 11.0]]

@@ -1,0 +1,166 @@
+import json
+
+import pytest
+import torch
+
+from baselines.feedforward import Feedforward
+from irem_core import IREM, Addition, Completion
+from irem_core.checkpoint import read_tensors, save_method
+from irem_core.streams import seeded_parameters, stream
+from irem_core.trainer import DivergedError, Trainer, Training
+
+TRAINING = Training(
+    train_iterations=12, batch=8, learning_rate=1e-3, validate_every=4, validation_problems=16
+)
+
+
+def make(seed=0, cls=IREM, training=TRAINING, **settings):
+    if cls is IREM:
+        settings = {"inner_steps": 2, "replayed": 4, "stored": 3, "capacity": 10} | settings
+    with seeded_parameters(seed):
+        return Trainer(cls(Addition(size=2), hidden=8, **settings), training, seed)
+
+
+def assert_same(one, other):
+    assert one.curve == other.curve
+    for name, tensor in one.method.state_dict().items():
+        assert torch.equal(tensor, other.method.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("cls", [IREM, Feedforward])
+def test_same_seed_same_bits_another_seed_another_run(cls):
+    runs = [make(seed, cls) for seed in (0, 0, 1)]
+    for trainer in runs:
+        trainer.run()
+    assert_same(runs[0], runs[1])
+    assert runs[0].curve != runs[2].curve
+
+
+@pytest.mark.parametrize("cls", [IREM, Feedforward])
+def test_a_run_cut_off_in_the_middle_ends_the_same(cls, tmp_path):
+    whole = make(cls=cls)
+    whole.run()
+
+    def cut_off(done):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(cls=cls).run(tmp_path / "state", cut_off)
+    resumed = make(cls=cls)
+    seen = []
+    resumed.run(tmp_path / "state", seen.append)
+    assert seen[0] == 5  # after the validation at 4, not from the start
+    assert_same(whole, resumed)
+
+
+def test_the_first_batch_is_fresh_and_stored_whole_later_ones_as_planned():
+    trainer = make()
+    stored = []
+    trainer.replay.add = stored.append
+    trainer.update()
+    trainer.replay.added = 4
+    trainer.update()
+    assert [len(batch) for batch in stored] == [4, 7]  # 4 fresh; then 4 replayed and 3 of 4 fresh
+
+
+def test_replayed_problems_go_on_from_their_last_answers():
+    trainer = make()
+    batch = trainer.draw()
+    *_, answer = trainer.method.unroll(batch.problem, trainer.method.inner_steps)
+    trainer.keep(batch, answer)
+    again = trainer.draw()
+    assert len(again) == TRAINING.batch
+    for row in range(4):
+        origin = (batch.problem.x == again.problem.x[row]).all(1).nonzero().item()
+        assert torch.equal(again.problem.start[row], answer[origin])
+        assert torch.equal(again.target[row], batch.target[origin])
+
+
+def test_without_replay_every_problem_is_fresh():
+    trainer = make(replayed=0)
+    assert trainer.replay is None
+    trainer.update()
+    assert len(trainer.draw()) == TRAINING.batch
+
+
+def test_the_parameters_of_the_least_validation_error_are_kept(monkeypatch):
+    trainer = make()
+    snapshots = []
+    errors = iter([3.0, 1.0, 2.0])
+
+    def validate():
+        snapshots.append({k: v.clone() for k, v in trainer.method.state_dict().items()})
+        return next(errors)
+
+    monkeypatch.setattr(trainer, "validate", validate)
+    trainer.run()
+    assert [point.update for point in trainer.curve] == [4, 8, 12]
+    for name, tensor in trainer.method.state_dict().items():
+        assert torch.equal(tensor, snapshots[1][name])
+        assert not name.endswith("0.weight") or not torch.equal(tensor, snapshots[2][name])
+
+
+def test_validation_problems_are_the_same_for_every_method_and_seed():
+    one, other = make(0, IREM), make(1, Feedforward)
+    assert torch.equal(one.validation.problem.x, other.validation.problem.x)
+    training = one.method.task.draw(16, stream("train", one.method.task, 0))
+    assert not torch.equal(one.validation.problem.x, training.problem.x)
+
+
+def test_training_lowers_the_error():
+    training = Training(train_iterations=300, batch=64, learning_rate=3e-3, validate_every=100)
+    trainer = make(cls=Feedforward, training=training)
+    before = trainer.validate()
+    trainer.run()
+    assert trainer.validate() < before / 10
+
+
+def test_a_loss_that_is_not_finite_says_where():
+    trainer = make(step_size=1e38)
+    with pytest.raises(
+        DivergedError, match=r"irem on Addition\(size=2, scale=1.0\), seed 0.*update"
+    ):
+        trainer.run()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"batch": 0}, "batch"),
+        ({"train_iterations": -1}, "train_iterations"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"dtype": "float16"}, "dtype must be one of float32, float64, not 'float16'"),
+    ],
+)
+def test_impossible_settings_are_named(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Training(**settings)
+
+
+def test_a_batch_too_small_for_its_replayed_problems_is_refused():
+    with pytest.raises(ValueError, match="a batch of 8 cannot have 8 replayed"):
+        make(replayed=8)
+
+
+def test_float64_is_float64_throughout():
+    trainer = make(training=Training(train_iterations=1, batch=8, dtype="float64"))
+    assert trainer.update().dtype == torch.float64
+    assert all(p.dtype == torch.float64 for p in trainer.method.parameters())
+
+
+def test_a_checkpoint_is_parameters_and_their_configuration(tmp_path):
+    trainer = make()
+    save_method(tmp_path, trainer.method, {"method": "irem"})
+    parameters, about = read_tensors(tmp_path / "method.safetensors")
+    assert about == json.loads((tmp_path / "config.json").read_text()) == {"method": "irem"}
+    for name, tensor in trainer.method.state_dict().items():
+        assert torch.equal(tensor, parameters[name])
+
+
+def test_completion_trains_too():
+    with seeded_parameters(0):
+        method = IREM(Completion(size=2), hidden=8, replayed=4, stored=4, capacity=8)
+    trainer = Trainer(method, TRAINING, seed=0)
+    trainer.run()
+    assert len(trainer.curve) == 3
