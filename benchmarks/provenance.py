@@ -28,20 +28,17 @@ def provenance(device: torch.device, dtype: str) -> dict[str, Any]:
 
 @cache
 def _commit() -> tuple[str, bool | None]:
-    """The commit of the source and whether it was changed since; empty outside a checkout."""
+    """The commit of the source and whether the source was changed since; empty if not a checkout."""
+    package = Path(__file__).parent
+    sources = [package.name, "baselines", "irem_core"]
 
     def git(*arguments: str) -> str:
-        here = Path(__file__).parent
-        command = ["git", "-C", str(here), *arguments]
+        command = ["git", "-C", str(package.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        tracked = git("ls-files", "--error-unmatch", __file__)
-        return (
-            (git("rev-parse", "HEAD"), bool(git("status", "--porcelain")))
-            if tracked
-            else ("", None)
-        )
+        git("ls-files", "--error-unmatch", __file__)  # an installed copy may lie in some checkout
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", *sources))
     except (OSError, subprocess.CalledProcessError):
         return "", None
 

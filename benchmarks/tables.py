@@ -98,7 +98,7 @@ def _reference(rows: pd.DataFrame, column: str, difficulties: list[str]) -> dict
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else f"{round(value, 6):.3g}"
+    return "" if value is None or pd.isna(value) else f"{round(value, 6) + 0.0:.3g}"
 
 
 def _unfinished(results: pd.DataFrame) -> list[str]:
