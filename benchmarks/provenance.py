@@ -28,7 +28,7 @@ def provenance(device: torch.device, dtype: str) -> dict[str, Any]:
 
 @cache
 def _commit() -> tuple[str, bool | None]:
-    """The commit of the source and whether the source was changed since; empty if not a checkout."""
+    """The commit of the source, and whether it was changed since; empty outside a checkout."""
     package = Path(__file__).parent
     sources = [package.name, "baselines", "irem_core"]
 
