@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from irem_core.tasks import Addition, Completion, Inverse
+from irem_core.tasks import (
+    Addition,
+    Completion,
+    ConnectedComponents,
+    EdgeCopy,
+    Inverse,
+    ShortestPath,
+)
 from irem_core.types import Task
 
 
@@ -15,6 +22,9 @@ class BestKnown(NamedTuple):
     uncertainty: float
 
 
+EXACT = (Addition, Inverse, EdgeCopy, ConnectedComponents, ShortestPath)
+"""Tasks that have an exact algorithm."""
+
 COMPLETION = {
     Completion(): BestKnown(0.0162, 0.0002),
     Completion().at("harder"): BestKnown(0.157, 0.003),
@@ -24,6 +34,6 @@ COMPLETION = {
 
 def best_known(task: Task) -> BestKnown | None:
     """0 where a classical algorithm is exact, an estimate for completion, None if none is known."""
-    if isinstance(task, (Addition, Inverse)):
-        return BestKnown(0.0, 0.0)
-    return COMPLETION.get(task) if isinstance(task, Completion) else None
+    if isinstance(task, Completion):
+        return COMPLETION.get(task)
+    return BestKnown(0.0, 0.0) if isinstance(task, EXACT) else None

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from irem_core.method import Method
 from irem_core.streams import stream
+from irem_core.tasks import ConnectedComponents, EdgeCopy
 from irem_core.types import Batch, Problem, Task
 
 FITTED_ON = 4096  # problems
@@ -41,29 +42,39 @@ class Trivial(Method):
     def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
         yield problem.start
         if steps:
-            yield self._predict(problem.x)
+            yield self._predict(problem)
 
-    def _predict(self, x: Float[Tensor, "B n_in"]) -> Float[Tensor, "B n_out"]:
-        on_diagonal = self._diagonal().long().to(x.device)  # [n_out]
-        return (self._powers(x) * self.coefficients[on_diagonal]).sum(dim=2)
+    def _predict(self, problem: Problem) -> Float[Tensor, "B n_out"]:
+        on_diagonal = _diagonal(problem).long()  # [n_out]
+        entries = (self._powers(problem) * self.coefficients[on_diagonal]).sum(dim=2)
+        return entries * problem.mask
 
     def _fit(self) -> Float[Tensor, "2 degree+1"]:
         sample = self.task.draw(FITTED_ON, stream("trivial", self.task), torch.float64)
-        diagonal = self._diagonal()
+        diagonal = _diagonal(sample.problem)
         return torch.stack([self._least_squares(sample, where) for where in (~diagonal, diagonal)])
 
     def _least_squares(self, sample: Batch, where: Tensor) -> Float[Tensor, " degree+1"]:
         """The coefficients of least norm, 0 where there are no entries."""
-        powers = self._powers(sample.problem.x)[:, where].flatten(0, 1)  # [entries, degree+1]
-        target = sample.target[:, where].flatten()
+        there = sample.problem.mask & where  # [B, n_out]
+        powers, target = self._powers(sample.problem)[there], sample.target[there]
         return torch.linalg.pinv(powers.T @ powers, hermitian=True) @ (powers.T @ target)
 
-    def _powers(self, x: Float[Tensor, "B n_in"]) -> Float[Tensor, "B n_out degree+1"]:
-        exponents = torch.arange(self.degree + 1, device=x.device)
-        return x[:, : self.task.n_out, None] ** exponents
+    def _powers(self, problem: Problem) -> Float[Tensor, "B n_out degree+1"]:
+        exponents = torch.arange(self.degree + 1, device=problem.x.device)
+        return self._entries(problem)[:, :, None] ** exponents
 
-    def _diagonal(self) -> Tensor:
-        return torch.eye(self.task.size, dtype=torch.bool).flatten()
+    def _entries(self, problem: Problem) -> Float[Tensor, "B n_out"]:
+        """The input at each entry of the answer; of several matrices, the first."""
+        entries = problem.x[:, : problem.start.shape[1]]
+        if not isinstance(self.task, ConnectedComponents):
+            return entries
+        directed = entries.unflatten(1, (problem.side, problem.side))  # weakly: either direction
+        return torch.maximum(directed, directed.mT).flatten(1)
+
+
+def _diagonal(problem: Problem) -> Bool[Tensor, " n_out"]:
+    return torch.eye(problem.side, dtype=torch.bool, device=problem.x.device).flatten()
 
 
 class TrivialConstant(Trivial):
@@ -88,14 +99,17 @@ class TrivialQuadratic(Trivial):
 
 
 class TrivialCopy(Trivial):
-    """The first input matrix as it is: for completion, what is observed and 0 elsewhere."""
+    """The first input matrix as it is: for completion, what is observed and 0 elsewhere.
+
+    For edge copy that is the algorithm.
+    """
 
     name = "trivial_copy"
     degree = 1
 
     @classmethod
     def answers_task(cls, task: Task) -> bool:
-        return True
+        return not isinstance(task, EdgeCopy)
 
     def _fit(self) -> Float[Tensor, "2 2"]:
         return torch.tensor([[0.0, 1.0], [0.0, 1.0]], dtype=torch.float64)

@@ -15,12 +15,12 @@ from benchmarks.registry import method_named
 from benchmarks.runs import Evaluation, Run
 from benchmarks.settings import check_names, settings_for
 from irem_core.method import Method
-from irem_core.tasks import MatrixTask
+from irem_core.types import Task
 
 
 def train(
     method: str,
-    task: MatrixTask,
+    task: Task,
     folder: Path | str,
     *,
     seed: int = 0,
@@ -35,7 +35,7 @@ def train(
     """
     method_named(method)
     check_names({method: settings})
-    run = Run(method, task, settings_for(method, settings), seed)
+    run = Run(method, task, settings_for(method, task.domain, settings), seed)
     trained, _ = execute.trained(run, Path(folder) / run.key, torch.device(device))
     return trained
 
@@ -47,15 +47,25 @@ def load(folder: Path | str, device: torch.device | str = "cpu") -> Method:
 
 def evaluate(
     method: Method,
-    difficulty: str | float = "same",
-    steps: Iterable[int] = (1, 10, 80),
+    *,
+    size: int | None = None,
+    difficulty: str | float | None = None,
+    steps: Iterable[int] = (1, 10, 40),
     problems: int = 1000,
 ) -> pd.DataFrame:
-    """The rows of results of a method of one's own, on the test problems of its task."""
-    evaluation = Evaluation(difficulty, problems, tuple(steps))
-    task: Any = method.task
-    batch = draw_test_problems(task.at(difficulty), problems)
-    against = yardstick(task, difficulty, batch)
+    """The rows of results of a method of one's own, on the test problems of its task.
+
+    ``size`` is the size that it was trained on unless another is given, which graphs can have;
+    ``difficulty`` is ``same``, or for graphs what follows from the size.
+    """
+    task = method.task
+    size = task.size if size is None else size
+    difficulty = task.difficulty_of(size) if difficulty is None else difficulty
+    evaluation = Evaluation(size, difficulty, problems, tuple(steps))
+    tested = task.test(size, difficulty)
+    batch = draw_test_problems(tested, problems)
+    against = yardstick(task, tested, batch)
     like = next(iter(method.state_dict().values()))
-    result = trace(method, batch.to(like.device, like.dtype), max(evaluation.steps))
+    batch = batch.to(like.device, like.dtype)
+    result = trace(method, batch, max(evaluation.steps), against.variance)
     return pd.DataFrame(rows(result, against, evaluation))

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.best_known import best_known
 from benchmarks.flops import FlopCounter
-from benchmarks.metrics import Array, at_own_step, skill, solve_rate
+from benchmarks.metrics import Array, at_own_step, skill, solved
 from benchmarks.registry import TRIVIAL
 from benchmarks.runs import Evaluation
 from benchmarks.stats import interval_over_problems
 from irem_core.method import Method
+from irem_core.metric import mean_squared_error, squared_errors
 from irem_core.stopping import energy_stops_falling, lowest_energy
 from irem_core.streams import stream
-from irem_core.tasks import MatrixTask
-from irem_core.types import Batch, Problem
+from irem_core.types import Batch, Problem, Task
 
 EXAMPLES = 4  # problems whose inputs, targets and answers are kept
 
@@ -35,6 +36,7 @@ class Trace:
     """
 
     errors: Array  # [T+1, B] squared, mean over entries
+    solved: NDArray[np.bool_]  # [T+1, B]
     energies: Array | None  # [T+1, B]
     flops: Array  # [T+1]
     seconds: Array  # [T+1]
@@ -48,6 +50,7 @@ class Trace:
             {
                 "problem": np.tile(np.arange(problems, dtype=np.int32), count),
                 "step": np.repeat(np.arange(count, dtype=np.int32), problems),
+                "solved": self.solved.ravel(),
                 "error": self.errors.ravel().astype(np.float32),
                 "energy": energies.ravel().astype(np.float32),
                 "flops": np.repeat(self.flops, problems),
@@ -65,21 +68,26 @@ class Yardstick:
     variance: float  # of the answers at ``same`` difficulty
 
 
-def draw_test_problems(task: MatrixTask, count: int) -> Batch:
-    """The test problems of a task: always the same, drawn on the CPU in float64."""
+def draw_test_problems(task: Task, count: int) -> Batch:
+    """The test problems of a task as it is tested: the same always, drawn on the CPU in float64."""
     return task.draw(count, stream("test", task), torch.float64)
 
 
-def trace(method: Method, batch: Batch, steps: int) -> Trace:
-    """Solve a batch with up to ``steps`` steps and write down what each step gave and cost."""
+def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
+    """Solve a batch with up to ``steps`` steps and write down what each step gave and cost.
+
+    ``variance`` of the answers at ``same`` difficulty says what counts as solved.
+    """
     answers, seconds = _timed_answers(method, batch.problem, steps)
-    errors = torch.stack([(y - batch.target).square().mean(dim=1) for y in answers])
+    errors = _array(torch.stack([squared_errors(y, batch) for y in answers]))
+    right = torch.stack([_on_the_right_side(y, batch) for y in answers]).cpu().numpy()
     energies = None
     if method.energy is not None:
         with torch.no_grad():
             energies = torch.stack([method.energy(batch.problem, y) for y in answers])
     return Trace(
-        errors=_array(errors),
+        errors=errors,
+        solved=right if method.task.binary else solved(errors, variance),
         energies=None if energies is None else _array(energies),
         flops=_flops(method, batch.problem[:1], steps),
         seconds=np.array(seconds) / len(batch),
@@ -87,16 +95,16 @@ def trace(method: Method, batch: Batch, steps: int) -> Trace:
     )
 
 
-def yardstick(task: MatrixTask, difficulty: str | float, batch: Batch) -> Yardstick:
-    """The yardstick of test problems, from predictors fitted on the task as it is trained on."""
+def yardstick(task: Task, tested: Task, batch: Batch) -> Yardstick:
+    """For a batch of the task ``tested``, by predictors fitted on the task as it is trained on."""
     predictors = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
     answers = [p.solve(batch.problem, steps=1).answers[-1] for p in predictors]
-    best = best_known(task.at(difficulty))
+    best = best_known(tested)
     same = task.draw(4096, stream("variance", task), torch.float64)
     return Yardstick(
-        mse_trivial=min((y - batch.target).square().mean().item() for y in answers),
+        mse_trivial=min(mean_squared_error(answer, batch).item() for answer in answers),
         mse_best=None if best is None else best.mse,
-        variance=same.target.var().item(),
+        variance=same.target[same.problem.mask].var().item(),
     )
 
 
@@ -130,7 +138,7 @@ def _row(
         "mse_ci_low": low,
         "mse_ci_high": high,
         "skill": skill(mse, against.mse_trivial, against.mse_best),
-        "solve_rate": solve_rate(errors, against.variance),
+        "solve_rate": float(at_own_step(result.solved, answered).mean()),
         "energy": None if energies is None else float(at_own_step(energies, answered).mean()),
         "flops": float(result.flops[used].mean()),
         "seconds": float(result.seconds[used].mean()),
@@ -171,9 +179,14 @@ def _timed_answers(
 
 @torch.no_grad()
 def _flops(method: Method, one: Problem, steps: int) -> Array:
-    """Operations of the matrix products for one problem, counted as they run."""
+    """Operations for one problem, counted as they run."""
     with FlopCounter() as counter:
         return np.array([counter.total for _ in method.unroll(one, steps)], dtype=np.float64)
+
+
+def _on_the_right_side(answer: Tensor, batch: Batch) -> Tensor:
+    """Whether every entry of each problem is on the side of 1/2 that its target is on, [B]."""
+    return ((answer > 0.5) == (batch.target > 0.5)).all(dim=1)
 
 
 def _examples(batch: Batch, answers: list[Tensor]) -> pd.DataFrame:

@@ -107,9 +107,11 @@ def _evaluate(
     if _is_finished(run, evaluation, store):
         return
     evaluation = evaluation.with_steps(_measured_budgets(run, evaluation, store))
-    batch = draw_test_problems(run.task.at(evaluation.difficulty), evaluation.problems)
-    against = yardstick(run.task, evaluation.difficulty, batch)
-    result = trace(method, batch.to(device, DTYPES[run.dtype]), max(evaluation.steps))
+    tested = run.task.test(evaluation.size, evaluation.difficulty)
+    batch = draw_test_problems(tested, evaluation.problems)
+    against = yardstick(run.task, tested, batch)
+    batch = batch.to(device, DTYPES[run.dtype])
+    result = trace(method, batch, max(evaluation.steps), against.variance)
     about = _about(run, evaluation, device) | training | {"parameters": method.used_parameters()}
     store.write_evaluation(
         run.key,
@@ -133,7 +135,7 @@ def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, 
     return {
         "task": run.task.name,
         "method": run.method,
-        "size": run.task.size,
+        "size": evaluation.size,
         "difficulty": evaluation.difficulty,
         "seed": run.seed,
         "problems": evaluation.problems,

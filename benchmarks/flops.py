@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 
 class FlopCounter(TorchDispatchMode):
-    """Adds up the operations of every matrix product inside; a multiply-add is 2.
+    """Adds up the floating-point operations of everything that runs inside.
 
-    The formulas are torch's own. Its FlopCounterMode also follows modules, by hooks that cannot
-    bear the gradient of an energy (``autograd.grad`` with respect to an input).
+    A matrix product counts by torch's own formulas, a multiply-add as 2; an elementwise operation
+    one per result, so that a min-plus step is 2; a sum, a maximum or a minimum one per number read.
+    (torch's FlopCounterMode counts products alone and follows modules by hooks that cannot bear the
+    gradient with respect to an input.)
     """
 
     def __init__(self) -> None:
@@ -22,8 +25,18 @@ class FlopCounter(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        result = function(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        result = function(*args, **kwargs)
         formula = flop_registry.get(function._overloadpacket)
         if formula is not None:
-            self.total += formula(*args, **(kwargs or {}), out_val=result)
+            self.total += formula(*args, **kwargs, out_val=result)
+        elif torch.Tag.reduction in function.tags:
+            self.total += _numbers(args[0])
+        elif torch.Tag.pointwise in function.tags and function is not torch.ops.aten.clone.default:
+            self.total += _numbers(result)
         return result
+
+
+def _numbers(value: Any) -> int:
+    """How many floating-point numbers a tensor holds."""
+    return value.numel() if isinstance(value, torch.Tensor) and value.is_floating_point() else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,11 +22,11 @@ def skill(mse: float, mse_trivial: float, mse_best: float | None) -> float:
     return (mse_trivial - mse) / (mse_trivial - mse_best)
 
 
-def solve_rate(errors: Array, variance: float) -> float:
-    """The share of problems [B] with an error of at most 1 % of the variance of the answers."""
-    return float((errors <= SOLVED_AT * variance).mean())
+def solved(errors: Array, variance: float) -> NDArray[np.bool_]:
+    """Whether an error, of any shape, is at most 1 % of the variance of the answers."""
+    return errors <= SOLVED_AT * variance
 
 
-def at_own_step(values: Array, step: NDArray[np.int64]) -> Array:
+def at_own_step(values: NDArray[Any], step: NDArray[np.int64]) -> NDArray[Any]:
     """From values [T+1, B] those of each problem at its own step [B]."""
     return values[step, np.arange(len(step))]

@@ -12,6 +12,7 @@ from benchmarks.errors import UsageError, unknown
 from benchmarks.registry import expand_methods, task_named
 from benchmarks.settings import Settings, check_names, merge
 
+DOMAINS = ("matrix", "graph")
 FOLDER = Path(__file__).parent / "presets"
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -52,6 +53,7 @@ class Preset(_Table):
     seeds: Count
     problems: Annotated[int, Field(ge=2, strict=True)]
     matrix: Domain
+    graph: Domain
 
     @field_validator("tasks")
     @classmethod

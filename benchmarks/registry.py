@@ -7,19 +7,31 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from baselines.feedforward import Feedforward
+from baselines.feedforward import Feedforward, FeedforwardEdge
 from baselines.trivial import TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic
 from benchmarks.errors import unknown
 from irem_core.irem import IREM
 from irem_core.method import Method
-from irem_core.tasks import Addition, Completion, Inverse
+from irem_core.tasks import (
+    Addition,
+    Completion,
+    ConnectedComponents,
+    EdgeCopy,
+    Inverse,
+    ShortestPath,
+)
 from irem_core.trainer import Training
 
-TASKS = {cls.name: cls for cls in (Addition, Completion, Inverse)}
+TASKS = {
+    cls.name: cls
+    for cls in (Addition, Completion, Inverse, EdgeCopy, ConnectedComponents, ShortestPath)
+}
 
 TRIVIAL = (TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic)
 
-METHODS: dict[str, type[Method]] = {cls.name: cls for cls in (IREM, Feedforward, *TRIVIAL)}
+METHODS: dict[str, type[Method]] = {
+    cls.name: cls for cls in (IREM, Feedforward, FeedforwardEdge, *TRIVIAL)
+}
 
 
 def task_named(name: str) -> Any:

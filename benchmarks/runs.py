@@ -5,23 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from benchmarks.errors import UsageError
-from benchmarks.preset import Preset
+from benchmarks.preset import Domain, Preset
 from benchmarks.registry import (
     METHODS,
-    default_settings,
     method_named,
     method_settings,
     task_named,
 )
-from benchmarks.settings import Settings, settings_for
+from benchmarks.settings import Settings, protocol_settings, settings_for, task_settings
 from irem_core.method import Method
 from irem_core.streams import seeded_parameters
-from irem_core.tasks import MatrixTask
 from irem_core.trainer import Training
+from irem_core.types import Task
 
 PROTOCOL = 1  # raised when the same run gives other results
 
@@ -34,7 +33,7 @@ class Run:
     """
 
     method: str
-    task: MatrixTask
+    task: Task
     settings: Settings
     seed: int
 
@@ -49,7 +48,7 @@ class Run:
             "method": self.method,
             "version": METHODS[self.method].version,
             "protocol": PROTOCOL,
-            "task": {"name": self.task.name, **asdict(self.task)},
+            "task": {"name": self.task.name, **vars(self.task)},
             "settings": self.settings,
             "seed": self.seed,
         }
@@ -80,18 +79,20 @@ class Run:
             return cls(self.task, **{name: self.settings[name] for name in method_settings(cls)})
 
     def unusual_settings(self) -> Settings:
-        """The settings that differ from the protocol's."""
-        usual = default_settings(METHODS[self.method])
-        return {name: value for name, value in self.settings.items() if value != usual[name]}
+        """The settings and the values of the task that differ from the protocol's."""
+        usual = protocol_settings(self.method, self.task.domain) | vars(type(self.task)())
+        values = {k: v for k, v in vars(self.task).items() if k != "size"} | self.settings
+        return {name: value for name, value in values.items() if value != usual[name]}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a run is tested: ``problems`` test problems of one difficulty.
+    """How a run is tested: ``problems`` test problems of one size and difficulty.
 
     steps: the step budgets that get a row of results; the trace has every step up to the largest.
     """
 
+    size: int
     difficulty: str | float
     problems: int
     steps: tuple[int, ...]
@@ -100,11 +101,11 @@ class Evaluation:
         """The same evaluation with more budgets."""
         return replace(self, steps=tuple(sorted({*self.steps, *steps})))
 
-    def key(self, task: MatrixTask) -> str:
+    def key(self, task: Task) -> str:
         """Names the evaluation of a run of ``task``, whatever its budgets."""
         return _hash(
             {
-                "task": repr(task.at(self.difficulty)),
+                "task": repr(task.test(self.size, self.difficulty)),
                 "difficulty": self.difficulty,
                 "problems": self.problems,
             }
@@ -124,19 +125,40 @@ def plan(preset: Preset) -> list[tuple[Run, list[Evaluation]]]:
     return planned
 
 
-def _plan_task(preset: Preset, cls: type[MatrixTask]) -> Iterator[tuple[Run, list[Evaluation]]]:
+def _plan_task(preset: Preset, cls: type[Task]) -> Iterator[tuple[Run, list[Evaluation]]]:
     section = preset.domain(cls.domain)
-    steps = tuple(sorted(set(section.steps)))
-    difficulties = dict.fromkeys(preset.difficulties)
-    evaluations = [Evaluation(difficulty, preset.problems, steps) for difficulty in difficulties]
-    for size in dict.fromkeys(section.sizes):
-        task = cls(size)
+    for task in _tasks(cls, section):
+        evaluations = _evaluations(task, preset, section)
         for name in preset.methods:
             method = METHODS[name]
-            settings = settings_for(name, section.settings)
-            if method.answers_task(task):
+            settings = settings_for(name, cls.domain, section.settings)
+            if method.answers_task(task) and evaluations:
                 for seed in range(preset.seeds if method.learns else 1):
                     yield Run(name, task, settings, seed), evaluations
+
+
+def _tasks(cls: type[Task], section: Domain) -> list[Task]:
+    """What is trained on: every size of a matrix apart, graphs of all sizes at once."""
+    values = task_settings(cls.name, section.settings)
+    make: Any = cls
+    try:
+        if cls.domain == "graph":
+            return [make(**values)]
+        return [make(**{"size": size, **values}) for size in dict.fromkeys(section.sizes)]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{cls.name}: {error}") from error
+
+
+def _evaluations(task: Task, preset: Preset, section: Domain) -> list[Evaluation]:
+    """What a task is tested on. The difficulty of graphs follows from their size."""
+    tests: list[tuple[int, str | float]]
+    if task.domain == "graph":
+        difficulties = [(n, task.difficulty_of(n)) for n in section.sizes]
+        tests = [(n, each) for n, each in difficulties if each in preset.difficulties]
+    else:
+        tests = [(task.size, each) for each in preset.difficulties]
+    steps = tuple(sorted(set(section.steps)))
+    return [Evaluation(*test, preset.problems, steps) for test in dict.fromkeys(tests)]
 
 
 def _check(run: Run) -> None:

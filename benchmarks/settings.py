@@ -1,17 +1,22 @@
 """Hyperparameters: from a preset or ``--set`` to one complete, checked set for each method.
 
 Settings are a table of names and values. A name counts for every method that has it; a table under
-a method's name counts for that method alone and goes first.
+a method's name counts for that method alone and goes first. A table under a task's name gives
+values of that task.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError, unknown
-from benchmarks.registry import METHODS, default_settings
+from benchmarks.registry import METHODS, TASKS, default_settings
+
+PROTOCOL = Path(__file__).parent / "presets" / "paper.toml"
 
 Settings = dict[str, Any]
 
@@ -31,13 +36,11 @@ def parse_assignments(assignments: Iterable[str]) -> Settings:
 
 
 def check_names(settings: Settings) -> None:
-    """Raise UsageError for a setting that no method has, or a table for a method there is not."""
+    """Raise UsageError for a setting that no method has, or a table of no method and no task."""
     everything = {name for method in METHODS.values() for name in default_settings(method)}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            if name not in METHODS:
-                raise unknown("method in the settings", name, METHODS)
-            own = default_settings(METHODS[name])
+            own = _settings_under(name)
             for inner in value:
                 if inner not in own:
                     raise unknown(f"setting of {name}", inner, own)
@@ -54,13 +57,33 @@ def merge(*tables: Settings) -> Settings:
     return merged
 
 
-def settings_for(method: str, settings: Settings) -> Settings:
-    """All settings of one method: its defaults, overlaid with what is set for all and for it."""
-    complete = default_settings(METHODS[method])
+def settings_for(method: str, domain: str, settings: Settings) -> Settings:
+    """All settings of a method: the protocol's, overlaid with what is set for all and for it."""
+    usual = protocol_settings(method, domain)
     chosen = {**settings, **settings.get(method, {})}
-    return {
-        name: _like(name, chosen.get(name, default), default) for name, default in complete.items()
-    }
+    return {name: _like(name, chosen.get(name, value), value) for name, value in usual.items()}
+
+
+def protocol_settings(method: str, domain: str) -> Settings:
+    """The paper's settings of a method: its defaults and what the preset ``paper`` says of them."""
+    section = tomllib.loads(PROTOCOL.read_text())[domain].get("settings", {})
+    said = {**section, **section.get(method, {})}
+    defaults = default_settings(METHODS[method])
+    return {name: said.get(name, default) for name, default in defaults.items()}
+
+
+def task_settings(task: str, settings: Settings) -> Settings:
+    """The values that are set for a task."""
+    return dict(settings.get(task, {}))
+
+
+def _settings_under(name: str) -> Settings:
+    """What can be set in a table of this name: a method's settings or a task's values."""
+    if name in METHODS:
+        return default_settings(METHODS[name])
+    if name in TASKS:
+        return {field.name: field.default for field in fields(TASKS[name])}
+    raise unknown("method or task in the settings", name, [*METHODS, *TASKS])
 
 
 def _value(text: str) -> Any:

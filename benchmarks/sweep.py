@@ -15,7 +15,7 @@ from benchmarks.cli import run_command
 from benchmarks.errors import UsageError, unknown
 from benchmarks.execute import execute
 from benchmarks.figures import write_figures
-from benchmarks.preset import checked, named_presets, read_preset
+from benchmarks.preset import DOMAINS, checked, named_presets, read_preset
 from benchmarks.progress import Display
 from benchmarks.runs import Evaluation, Run, plan
 from benchmarks.settings import Settings, merge, parse_assignments
@@ -34,7 +34,9 @@ def sweep(
     methods: Annotated[
         str | None, typer.Option(help="Names, separated by commas; trivial: all of these.")
     ] = None,
-    sizes: Annotated[str | None, typer.Option(help="Sides of the matrices: 5,10,20.")] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Sides of matrices, or nodes of graphs: 10,15.")
+    ] = None,
     difficulties: Annotated[
         str | None, typer.Option(help="same, harder, or values of the task's difficulty.")
     ] = None,
@@ -48,6 +50,9 @@ def sweep(
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting; METHOD.NAME=VALUE for one."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time; they share the cores.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of a run. [cores / jobs]")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str | None, typer.Option(help=f"{' or '.join(DTYPES)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
@@ -76,7 +81,7 @@ def sweep(
         return
     store = Store(folder)
     store.prepare()
-    statuses = run_all(planned, store, jobs, where)
+    statuses = run_all(planned, store, jobs, threads or cores() // jobs or 1, where)
     store.collect()
     print(write_table(folder))
     for path in write_figures(folder):
@@ -97,14 +102,24 @@ def with_options(
     """A preset's table in which what was said on the command line goes first."""
     said = {name: value for name, value in options.items() if value is not None}
     domain = {name: value for name, value in domain_options.items() if value is not None}
-    matrix = dict(table.get("matrix", {}))
-    matrix |= domain | {"settings": merge(matrix.get("settings", {}), settings)}
-    return {**table, **said, "matrix": matrix}
+    sections = {}
+    for name in DOMAINS:
+        section = dict(table.get(name, {}))
+        sections[name] = (
+            section | domain | {"settings": merge(section.get("settings", {}), settings)}
+        )
+    return {**table, **said, **sections}
 
 
-def run_all(planned: Planned, store: Store, jobs: int, device: torch.device) -> Counter[str]:
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_all(
+    planned: Planned, store: Store, jobs: int, threads: int, device: torch.device
+) -> Counter[str]:
     """Run everything, ``jobs`` at a time, and count how the runs ended."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     statuses: Counter[str] = Counter()
     with Display(store, [run for run, _ in planned]) as display:
         work = (

@@ -47,17 +47,18 @@ def descend(
     answer = problem.start
     yield answer
     for t in range(steps):
-        keep = keeps_graph(t)
-        answer = rule(answer, energy_gradient(energy, problem, answer, keep))
-        answer = answer if keep else answer.detach()
+        if keeps_graph(t):
+            answer = rule(answer, differentiable_gradient(energy, problem, answer))
+        else:
+            answer = rule(answer, energy.gradient(problem, answer)).detach()
         yield answer
 
 
-def energy_gradient(
-    energy: Energy, problem: Problem, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
+def differentiable_gradient(
+    energy: Energy, problem: Problem, answer: Float[Tensor, "B n_out"]
 ) -> Float[Tensor, "B n_out"]:
-    """dE/dy of each problem; with ``keep_graph`` it can be differentiated in turn."""
+    """dE/dy of each problem, with the graph that a loss on it is differentiated through."""
     with torch.enable_grad():
         answer = answer if answer.requires_grad else answer.detach().requires_grad_()
         total = energy(problem, answer).sum()  # problems do not mix: row b is dE_b/dy_b
-        return torch.autograd.grad(total, answer, create_graph=keep_graph)[0]
+        return torch.autograd.grad(total, answer, create_graph=True)[0]

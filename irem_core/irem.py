@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from irem_core.checks import at_least, positive
 from irem_core.descent import GradientStep, descend
+from irem_core.energy.graph import GraphEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.method import Method, ReplayPlan
+from irem_core.metric import mean_squared_error
 from irem_core.types import Batch, Problem, Task
 
 
@@ -26,7 +27,7 @@ class IREM(Method):
     """
 
     name = "irem"
-    energy: MLPEnergy
+    energy: MLPEnergy | GraphEnergy
 
     def __init__(
         self,
@@ -44,7 +45,11 @@ class IREM(Method):
         at_least(1, hidden=hidden, inner_steps=inner_steps, capacity=capacity)
         at_least(0, replayed=replayed, stored=stored)
         positive(step_size=step_size)
-        self.energy = MLPEnergy(task.n_in, task.n_out, hidden)
+        self.energy = (
+            GraphEnergy(hidden)
+            if task.domain == "graph"
+            else MLPEnergy(task.n_in, task.n_out, hidden)
+        )
         self.inner_steps = inner_steps
         self.rule = GradientStep(step_size)
         self.truncated = truncated
@@ -55,10 +60,13 @@ class IREM(Method):
         *_, answer = descend(
             self.energy, batch.problem, self.inner_steps, self.rule, self._keeps_graph
         )
-        return mse_loss(answer, batch.target), answer
+        return mean_squared_error(answer, batch), answer
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
         return descend(self.energy, problem, steps, self.rule)
+
+    def used_parameters(self) -> int:
+        return super().used_parameters() - self.energy.idle_entries
 
     def _keeps_graph(self, step: int) -> bool:
         return not self.truncated or step == self.inner_steps - 1

@@ -67,8 +67,10 @@ class Method(nn.Module, ABC):
 
         Raises ValueError if the problem is not of the task's size.
         """
+        if steps < 0:
+            raise ValueError(f"steps must be 0 or more, not {steps}")
         problem = problem if start is None else replace(problem, start=start)
-        self._check(problem, steps)
+        self.task.check(problem)
         answers = torch.stack(list(self.unroll(problem, steps)))  # [T+1, B, n_out]
         energy = self.energy
         energies = None if energy is None else torch.stack([energy(problem, y) for y in answers])
@@ -77,14 +79,3 @@ class Method(nn.Module, ABC):
     def used_parameters(self) -> int:
         """How many numbers training adjusts."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
-
-    def _check(self, problem: Problem, steps: int) -> None:
-        if steps < 0:
-            raise ValueError(f"steps must be 0 or more, not {steps}")
-        for field, width in (("x", self.task.n_in), ("start", self.task.n_out)):
-            shape = tuple(getattr(problem, field).shape)
-            if shape != (len(problem), width):
-                raise ValueError(
-                    f"{self.name} answers {self.task}: {field} must be of shape "
-                    f"[{len(problem)}, {width}], not {list(shape)}"
-                )

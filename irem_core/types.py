@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 R = TypeVar("R", bound="Rows")
@@ -28,8 +29,10 @@ class Rows:
         tensors: dict[str, Tensor] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            inner = value.named() if isinstance(value, Rows) else {"": value}
-            tensors |= {f"{field.name}.{name}".rstrip("."): v for name, v in inner.items()}
+            if isinstance(value, Rows):
+                tensors |= {f"{field.name}.{name}": inner for name, inner in value.named().items()}
+            elif value is not None:
+                tensors[field.name] = value
         return tensors
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -37,8 +40,8 @@ class Rows:
         return combine(function, [self])
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
-        """The same rows on another device and as another floating-point type."""
-        return self.map(lambda tensor: tensor.to(device, dtype))
+        """The same rows on another device, numbers as another floating-point type."""
+        return self.map(lambda t: t.to(device, dtype if t.is_floating_point() else t.dtype))
 
 
 def combine(function: Callable[..., Tensor], rows: Sequence[R]) -> R:
@@ -46,7 +49,9 @@ def combine(function: Callable[..., Tensor], rows: Sequence[R]) -> R:
 
     def combined(name: str) -> Any:
         values = [getattr(row, name) for row in rows]
-        return combine(function, values) if isinstance(values[0], Rows) else function(*values)
+        if isinstance(values[0], Rows):
+            return combine(function, values)
+        return None if values[0] is None else function(*values)
 
     return replace(rows[0], **{field.name: combined(field.name) for field in fields(rows[0])})
 
@@ -63,10 +68,38 @@ class Problem(Rows):
     x: the inputs, matrices flattened row by row.
     start: the answer that an iterative method starts from. It belongs to the problem, so that
         the order and the batching of problems never change an answer.
+    nodes: how many each graph has; None for matrices. Inputs and answers of graphs are N x N, with
+        zeros beyond their nodes.
     """
 
     x: Float[Tensor, "B n_in"]
     start: Float[Tensor, "B n_out"]
+    nodes: Int[Tensor, " B"] | None = None
+
+    @property
+    def side(self) -> int:
+        """Of the square that the answer is."""
+        return math.isqrt(self.start.shape[1])
+
+    @property
+    def mask(self) -> Bool[Tensor, "B n_out"]:
+        """Which entries of the answer there are."""
+        if self.nodes is None:
+            return torch.ones_like(self.start, dtype=torch.bool)
+        return pair_mask(self.nodes, self.side)
+
+    @property
+    def entries(self) -> Int[Tensor, " B"]:
+        """How many entries the answer of each problem has."""
+        if self.nodes is None:
+            return self.start.new_full((len(self),), self.start.shape[1], dtype=torch.long)
+        return self.nodes**2
+
+
+def pair_mask(nodes: Int[Tensor, " B"], side: int) -> Bool[Tensor, "B side*side"]:
+    """Which pairs (i, j) of a side x side matrix are nodes of the graph, row by row."""
+    inside = torch.arange(side, device=nodes.device) < nodes[:, None]  # [B, side]
+    return (inside[:, :, None] & inside[:, None, :]).flatten(1)
 
 
 @dataclass(frozen=True)
@@ -94,26 +127,32 @@ class Trajectory:
 
 
 class Energy(Protocol):
-    """E(x, y): how badly each answer fits its problem."""
+    """E(x, y): how badly each answer fits its problem, and where it would fit better."""
 
     def __call__(
         self, problem: Problem, answer: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, " B"]: ...
 
+    def gradient(
+        self, problem: Problem, answer: Float[Tensor, "B n_out"]
+    ) -> Float[Tensor, "B n_out"]:
+        """dE/dy, for steps that nobody differentiates; it needs no autograd."""
+        ...
+
 
 class Task(Protocol):
     """A distribution of problems with known answers: a frozen value that can be compared and named.
 
-    ``difficulty`` names the field that makes problems harder, ``harder`` is its value in the paper.
-    ``entrywise`` tasks need no reasoning by definition: entry (i, j) of the answer depends on the
-    inputs at (i, j) alone.
+    domain: ``matrix`` or ``graph``, which decides the networks that fit.
+    entrywise: no reasoning is needed, by definition: entry (i, j) of the answer depends on the
+        inputs at (i, j) alone.
+    binary: answers are 0 or 1, and right on their side of 1/2.
     """
 
     name: ClassVar[str]
     domain: ClassVar[str]
-    difficulty: ClassVar[str]
-    harder: ClassVar[float]
     entrywise: ClassVar[bool]
+    binary: ClassVar[bool]
 
     @property
     def size(self) -> int: ...
@@ -124,8 +163,16 @@ class Task(Protocol):
     @property
     def n_out(self) -> int: ...
 
-    def at(self, difficulty: str | float) -> Self:
-        """The same task at ``same``, ``harder`` or any value of its difficulty parameter."""
+    def difficulty_of(self, size: int) -> str:
+        """The difficulty that follows from a size alone."""
+        ...
+
+    def test(self, size: int, difficulty: str | float) -> Self:
+        """The task that test problems of a size and difficulty are drawn from."""
+        ...
+
+    def check(self, problem: Problem) -> None:
+        """Raise ValueError if a problem is not of the shape that the task's are."""
         ...
 
     def draw(

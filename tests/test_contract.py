@@ -1,5 +1,7 @@
 """What every registered method must do on every task that it answers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from benchmarks.registry import METHODS, TASKS
 from benchmarks.runs import Run
 from benchmarks.settings import settings_for
 from irem_core.streams import stream
+from irem_core.types import Problem
 
 SMALL = {"hidden": 16, "replayed": 8, "stored": 8, "capacity": 32, "batch": 16}
 
@@ -17,9 +20,11 @@ PAIRS = [
     if method.answers_task(task(size=3))
 ]
 
+GRAPHS = [pair for pair in PAIRS if pair.values[1].domain == "graph"]
+
 
 def make(method, task, seed=0):
-    run = Run(method.name, task, settings_for(method.name, SMALL), seed)
+    run = Run(method.name, task, settings_for(method.name, task.domain, SMALL), seed)
     return run.untrained().double()
 
 
@@ -83,8 +88,36 @@ def test_gradients_reach_every_trained_parameter(method, task):
 @pytest.mark.parametrize(("method", "task"), PAIRS)
 @pytest.mark.parametrize("matrix", [torch.zeros(3, 3), torch.eye(3)], ids=["zeros", "identity"])
 def test_degenerate_problems_are_answered(method, task, matrix):
-    problem = task.problem(*[matrix.double()] * task.matrices)
-    assert make(method, task).solve(problem, 3).answers.isfinite().all()
+    problem = problems(task, 1).problem
+    x = matrix.double().flatten().repeat(problem.x.shape[1] // 9)[None]
+    assert make(method, task).solve(replace(problem, x=x), 3).answers.isfinite().all()
+
+
+@pytest.mark.parametrize(("method", "task"), GRAPHS)
+def test_relabelling_the_nodes_relabels_the_answer(method, task):
+    problem, made = problems(task.test(4, "harder")).problem, make(method, task)
+    order = torch.tensor([2, 0, 3, 1])
+
+    def relabel(pairs):
+        return pairs.unflatten(-1, (4, 4))[..., order, :][..., order].flatten(-2)
+
+    moved = replace(problem, x=relabel(problem.x), start=relabel(problem.start))
+    answers = made.solve(problem, 3).answers
+    torch.testing.assert_close(made.solve(moved, 3).answers, relabel(answers))
+
+
+@pytest.mark.parametrize(("method", "task"), GRAPHS)
+def test_a_graph_alone_is_answered_as_among_larger_ones(method, task):
+    problem, made = problems(task).problem, make(method, task)
+    answers = made.solve(problem, 3).answers
+    assert (answers.masked_select(~problem.mask) == 0).all()
+    for b, n in enumerate(problem.nodes.tolist()):
+
+        def alone(pairs, b=b, n=n):
+            return pairs.unflatten(-1, (3, 3))[..., b : b + 1, :n, :n].flatten(-2)
+
+        one = Problem(alone(problem.x), alone(problem.start), problem.nodes[b : b + 1])
+        torch.testing.assert_close(made.solve(one, 3).answers, alone(answers))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -22,3 +22,6 @@ class QuadraticEnergy:
 
     def __call__(self, problem: Problem, answer: Float[Tensor, "B n"]) -> Float[Tensor, " B"]:
         return self.curvature / 2 * (answer - problem.x).square().sum(dim=1)
+
+    def gradient(self, problem: Problem, answer: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
+        return self.curvature * (answer - problem.x)

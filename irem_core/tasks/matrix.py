@@ -33,6 +33,7 @@ class MatrixTask(ABC):
     difficulty: ClassVar[str]
     harder: ClassVar[float]
     entrywise: ClassVar[bool] = False
+    binary: ClassVar[bool] = False
     matrices: ClassVar[int] = 1  # in the input
 
     def __post_init__(self) -> None:
@@ -59,6 +60,24 @@ class MatrixTask(ABC):
             )
         changed: dict[str, Any] = {self.difficulty: float(level)}
         return replace(self, **changed)
+
+    def difficulty_of(self, size: int) -> str:
+        """``same``: the size of a matrix does not make it harder, its difficulty parameter does."""
+        return "same"
+
+    def test(self, size: int, difficulty: str | float) -> Self:
+        """The task at a difficulty. Raises ValueError for a size that is not its own."""
+        if size != self.size:
+            raise ValueError(f"{self.name} of size {self.size} cannot be tested at size {size}")
+        return self.at(difficulty)
+
+    def check(self, problem: Problem) -> None:
+        for field, width in (("x", self.n_in), ("start", self.n_out)):
+            shape = list(getattr(problem, field).shape)
+            if shape != [len(problem), width]:
+                raise ValueError(
+                    f"{self}: {field} must be of shape [{len(problem)}, {width}], not {shape}"
+                )
 
     def draw(
         self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32

@@ -14,9 +14,11 @@ from benchmarks.evaluation import (
     trace,
     yardstick,
 )
+from benchmarks.flops import FlopCounter
 from benchmarks.runs import Evaluation
 from irem_core import IREM, Addition
 from irem_core.streams import seeded_parameters
+from irem_core.tasks import EdgeCopy
 from irem_core.tasks.matrix import Completion, MatrixTask, uniform
 from irem_core.trainer import Trainer, Training
 
@@ -26,11 +28,12 @@ ENERGIES = np.array([[3.0, 3.0], [2.0, 2.0], [1.0, -1.0], [4.0, 0.0]])
 
 
 def by_hand(energies=ENERGIES, steps=(2, 3)):
-    made = Trace(ERRORS, energies, np.arange(4) * 10.0, np.arange(4) * 0.5, examples=None)
+    flops, seconds = np.arange(4) * 10.0, np.arange(4) * 0.5
+    made = Trace(ERRORS, ERRORS <= 1, energies, flops, seconds, examples=None)
     against = Yardstick(mse_trivial=8.0, mse_best=0.0, variance=100.0)
     return {
         (row["steps"], row["selection"]): row
-        for row in rows(made, against, Evaluation("same", 2, steps))
+        for row in rows(made, against, Evaluation(2, "same", 2, steps))
     }
 
 
@@ -64,8 +67,8 @@ def test_a_method_that_is_done_keeps_its_answer_and_has_no_energy():
 def test_an_error_that_is_not_finite_is_said():
     errors = ERRORS.copy()
     errors[3, 0] = np.inf
-    made = Trace(errors, None, np.arange(4.0), np.arange(4.0), examples=None)
-    evaluation = Evaluation("same", 2, (2, 3))
+    made = Trace(errors, errors < 1, None, np.arange(4.0), np.arange(4.0), examples=None)
+    evaluation = Evaluation(2, "same", 2, (2, 3))
     fine, diverged = rows(made, Yardstick(8.0, 0.0, 1.0), evaluation)
     assert (fine["status"], fine["error"]) == ("ok", "")
     assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
@@ -75,7 +78,7 @@ def test_the_trace_is_the_error_after_every_step():
     task = Addition(size=2)
     method = IREM(task, hidden=8).double()
     batch = draw_test_problems(task, 6)
-    made = trace(method, batch, steps=3)
+    made = trace(method, batch, 3, variance=2 / 3)
     trajectory = method.solve(batch.problem, 3)
     expected = (trajectory.answers - batch.target).square().mean(dim=2)
     np.testing.assert_allclose(made.errors, expected.numpy())
@@ -91,17 +94,26 @@ def test_operations_are_counted_as_by_hand():
     n_in, n_out, h = 8, 4, 16
     task = Addition(size=2)
     problems = draw_test_problems(task, 2)
-    once = trace(Feedforward(task, hidden=h).double(), problems, 5)
-    assert once.flops.tolist() == [0, 2 * (n_in * h + h * h + h * h + h * n_out)]
-    forward = 2 * ((n_in + n_out) * h + h * h + h * h + h)
-    steps = trace(IREM(task, hidden=h).double(), problems, 3)
-    # back through the same products; the first layer's gives the gradient of all of [y, x]
-    assert steps.flops.tolist() == [2 * forward * t for t in range(4)]
+    once = trace(Feedforward(task, hidden=h).double(), problems, 5, variance=1)
+    relus = 3 * h
+    assert once.flops.tolist() == [0, 2 * (n_in * h + h * h + h * h + h * n_out) + relus]
+    forward = 2 * ((n_in + n_out) * h + h * h + h * h) + 3 * h  # three products, three swishes
+    back = 3 * h + 2 * (h * h + h * h + h * n_out)  # the same backwards, to y and not to x
+    step = forward + back + 2 * n_out  # y - step_size * gradient
+    steps = trace(IREM(task, hidden=h).double(), problems, 3, variance=1)
+    assert steps.flops.tolist() == [step * t for t in range(4)]
+
+
+def test_sums_and_minima_count_what_they_read():
+    matrix = torch.ones(3, 4)
+    with FlopCounter() as counter:
+        (matrix[:, :, None] + matrix[:, None]).amin(dim=1)  # min-plus
+    assert counter.total == 2 * 3 * 4 * 4
 
 
 def test_seconds_grow_from_zero():
     seconds = trace(
-        IREM(Addition(size=2), hidden=8).double(), draw_test_problems(Addition(2), 2), 3
+        IREM(Addition(size=2), hidden=8).double(), draw_test_problems(Addition(2), 2), 3, variance=1
     )
     assert seconds.seconds[0] == 0
     assert (np.diff(seconds.seconds) > 0).all()
@@ -115,10 +127,14 @@ def test_test_problems_are_always_the_same_and_not_those_of_training():
 
 
 def test_the_variance_is_of_the_answers_at_same_difficulty():
-    batch = draw_test_problems(Addition(4).at("harder"), 50)
-    assert yardstick(Addition(4), "harder", batch).variance == pytest.approx(2 / 3, rel=0.02)
-    batch = draw_test_problems(Completion(4), 50)
-    assert yardstick(Completion(4), "same", batch).variance == pytest.approx(0.035, rel=0.05)
+    for task, difficulty, variance in (
+        (Addition(4), "harder", 2 / 3),
+        (Completion(4), "same", 0.035),
+        (EdgeCopy(), "same", 1 / 3),
+    ):
+        tested = task.test(task.size, "same" if difficulty == "same" else difficulty)
+        against = yardstick(task, tested, draw_test_problems(tested, 50))
+        assert against.variance == pytest.approx(variance, rel=0.05)
 
 
 @dataclass(frozen=True)
@@ -147,9 +163,9 @@ def test_no_method_and_no_selection_beats_the_variance_of_pure_noise(cls):
         method = cls(task, hidden=32, **settings)
     Trainer(method.double(), training, seed=0).run()
     problems = draw_test_problems(task, 4000).to("cpu", torch.float32)
-    evaluation = Evaluation("same", 4000, (1, 5, 10, 40))
+    evaluation = Evaluation(2, "same", 4000, (1, 5, 10, 40))
     best = min(
-        rows(trace(method, problems, 40), Yardstick(1 / 3, 0.0, 1 / 3), evaluation),
+        rows(trace(method, problems, 40, variance=1 / 3), Yardstick(1 / 3, 0.0, 1 / 3), evaluation),
         key=lambda row: row["mse"],
     )
     # 16,000 entries with a standard deviation of 0.298 of the square: four standard errors

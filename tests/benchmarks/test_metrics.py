@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics import at_own_step, skill, solve_rate
+from benchmarks.metrics import at_own_step, skill, solved
 from benchmarks.stats import interval_over_problems
 
 ERROR = st.floats(0, 10)
@@ -30,8 +30,9 @@ def test_skill_is_undefined_without_headroom_or_a_best_error():
     assert math.isnan(skill(0.1, mse_trivial=0.2, mse_best=0.2))
 
 
-def test_solve_rate_by_hand():
-    assert solve_rate(np.array([0.0, 0.02, 0.0201, 5.0]), variance=2.0) == 0.5
+def test_solved_by_hand():
+    errors = np.array([0.0, 0.02, 0.0201, 5.0])
+    assert solved(errors, variance=2.0).tolist() == [True, True, False, False]
 
 
 def test_values_at_the_step_of_each_problem():

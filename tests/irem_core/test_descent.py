@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irem_core.descent import GradientStep, descend, energy_gradient
+from irem_core.descent import GradientStep, descend, differentiable_gradient
 from irem_core.energy.analytic import QuadraticEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.types import Problem
@@ -53,10 +53,23 @@ def test_energy_gradient_against_finite_differences():
     assert torch.autograd.gradcheck(
         lambda answer: energy(problem, answer), problem.start.clone().requires_grad_()
     )
-    gradient = energy_gradient(energy, problem, problem.start)
+    gradient = energy.gradient(problem, problem.start)
     nudge = 1e-6 * torch.randn_like(problem.start)
     rise = energy(problem, problem.start + nudge) - energy(problem, problem.start - nudge)
     torch.testing.assert_close((gradient * nudge).sum(1), rise / 2, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("energy", [MLPEnergy(4, 4, hidden=8).double(), QuadraticEnergy(0.3)])
+def test_the_gradient_without_autograd_is_the_one_with_it(energy):
+    problem = quadratic_problem()
+    by_hand = energy.gradient(problem, problem.start)
+    assert not by_hand.requires_grad
+    torch.testing.assert_close(
+        by_hand,
+        differentiable_gradient(energy, problem, problem.start).detach(),
+        rtol=1e-12,
+        atol=1e-14,
+    )
 
 
 def test_only_the_steps_asked_for_keep_their_graph():

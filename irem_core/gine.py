@@ -1,0 +1,57 @@
+"""Three GINE layers on complete graphs: the trunk of every graph network here.
+
+GINE (Hu et al., 2020): h_j <- A(h_j + sum_i relu(h_i + e_ij)) with an affine map A, messages going
+from row to column. The nodes carry no features of their own, the edges one value or two, each by an
+affine map of its own to its share of the edge embedding.
+
+``GINEConv`` of torch-geometric holds the parameters, and is the oracle in the tests. Here they are
+used on dense graphs of one size: all that an edge adds to a layer is affine in its few values, so
+no product of embeddings is needed per edge.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_geometric.nn import GINEConv
+
+
+class EdgeMap(NamedTuple):
+    """What edges add to the messages of a layer: values @ slope + offset."""
+
+    slope: Float[Tensor, "k width"]
+    offset: Float[Tensor, " width"]
+
+
+class GINETrunk(nn.Module):
+    """Node states [B, n, hidden] from ``values`` numbers per edge [B, n, n, values]."""
+
+    def __init__(self, values: int, hidden: int) -> None:
+        super().__init__()
+        self.embeddings: Any = nn.ModuleList(nn.Linear(1, hidden // values) for _ in range(values))
+        self.layers: Any = nn.ModuleList(
+            GINEConv(nn.Linear(width, hidden), edge_dim=hidden // values * values)
+            for width in (1, hidden, hidden)
+        )
+
+    def forward(self, values: Float[Tensor, "B n n k"]) -> Float[Tensor, "B n hidden"]:
+        states = values.new_zeros(*values.shape[:2], 1)
+        for layer, edge_map in zip(self.layers, self.edge_maps(), strict=True):
+            states = layer.nn(states + messages(states, values, edge_map).sum(dim=1))
+        return states
+
+    def edge_maps(self) -> list[EdgeMap]:
+        """The embedding of an edge and a layer's own map of it, as one map a layer."""
+        slopes = torch.block_diag(*[e.weight.T for e in self.embeddings])  # [k, embedding]
+        offset = torch.cat([e.bias for e in self.embeddings])  # [embedding]
+        return [EdgeMap(slopes @ layer.lin.weight.T, layer.lin(offset)) for layer in self.layers]
+
+
+def messages(
+    states: Float[Tensor, "B n width"], values: Float[Tensor, "B n n k"], edge_map: EdgeMap
+) -> Float[Tensor, "B n n width"]:
+    """relu(h_i + e_ij) for every edge from i (rows) to j (columns)."""
+    return (values @ edge_map.slope + (states + edge_map.offset)[:, :, None]).relu()

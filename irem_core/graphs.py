@@ -1,0 +1,135 @@
+"""Graph problems: to and from torch-geometric, and one size at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch_geometric.data import Batch as GraphBatch
+from torch_geometric.data import Data
+
+from irem_core.streams import stream
+from irem_core.tasks.matrix import uniform
+from irem_core.types import Problem, pair_mask
+
+EDGES_AT_ONCE = 2**16  # keeps what is computed per edge, hidden numbers each, in tens of megabytes
+
+
+def per_size(
+    function: Callable[[Float[Tensor, "b n n k"]], Tensor],
+    problem: Problem,
+    *answers: Float[Tensor, "B NN"],
+) -> Tensor:
+    """Apply ``function`` to the edge values of graphs of one size at a time, without padding.
+
+    It takes the input values and those of each of ``answers``, [b, n, n, k], and returns one number
+    per graph [b] or per edge [b, n, n]. The results come in the order of the problems, [B] or
+    [B, NN], with zeros beyond each graph's nodes.
+    """
+    assert problem.nodes is not None
+    side = problem.side
+    stacked = torch.stack([problem.x, *answers], dim=-1).unflatten(1, (side, side))
+    rows, results = [], []
+    for n in problem.nodes.unique().tolist():
+        of_size = (problem.nodes == n).nonzero().squeeze(1)
+        for some in of_size.split(max(1, EDGES_AT_ONCE // n**2)):
+            result = function(stacked[some, :n, :n])
+            padding = (0, side - n, 0, side - n)
+            padded = result if result.ndim == 1 else torch.nn.functional.pad(result, padding)
+            rows.append(some)
+            results.append(padded if result.ndim == 1 else padded.flatten(1))
+    back = torch.cat(rows).argsort()
+    return torch.cat(results)[back]
+
+
+def from_torch_geometric(graphs: Data, seed: int = 0) -> Problem:
+    """A problem of one's own, from a ``Data`` or a ``Batch`` of complete graphs with self-loops.
+
+    Every ordered pair of nodes of a graph needs one edge, in whatever order, with one number in
+    ``edge_attr``. Starts are drawn from U(-1, 1) by ``seed``, for each graph apart, so that a graph
+    alone is answered as in a batch. Raises ValueError naming the field that is wrong.
+    """
+    values = _edge_values(graphs)
+    nodes, graph, row, column = _positions(graphs)
+    side = int(nodes.max())
+    place = (graph * side + row) * side + column
+    if len(place.unique()) != len(place):
+        raise ValueError("edge_index: an edge is there twice; every ordered pair needs one edge")
+    if len(place) != int((nodes**2).sum()):
+        raise ValueError(
+            f"edge_index: {len(place)} edges are there, but graphs of {nodes.tolist()} nodes need "
+            f"{int((nodes**2).sum())}: one for every ordered pair of nodes, self-loops too"
+        )
+    x = values.new_zeros(len(nodes) * side**2)
+    x[place] = values
+    starts = [uniform((int(n) ** 2,), stream("start", seed), values.dtype) for n in nodes]
+    start = torch.zeros(len(nodes), side**2, dtype=values.dtype)
+    start[pair_mask(nodes.cpu(), side)] = torch.cat(starts)
+    return Problem(x.view(len(nodes), -1), start.to(x.device), nodes)
+
+
+def to_torch_geometric(problem: Problem, answer: Float[Tensor, "B NN"] | None = None) -> GraphBatch:
+    """Graphs of a problem as a ``Batch`` of complete graphs, row by row.
+
+    ``edge_attr`` [E, 1] is the input, ``x`` [V, 1] is zero, ``y`` [E, 1] the answers, if given.
+    """
+    assert problem.nodes is not None
+    mask = pair_mask(problem.nodes, problem.side)
+    graphs = []
+    for b, n in enumerate(problem.nodes.tolist()):
+        everyone = torch.arange(n, device=problem.x.device)
+        data = Data(
+            x=problem.x.new_zeros(n, 1),
+            edge_index=torch.cartesian_prod(everyone, everyone).view(-1, 2).T,
+            edge_attr=problem.x[b, mask[b], None],
+        )
+        if answer is not None:
+            data.y = answer[b, mask[b], None]
+        graphs.append(data)
+    return GraphBatch.from_data_list(graphs)
+
+
+def _edge_values(graphs: Data) -> Float[Tensor, " E"]:
+    if graphs.edge_attr is None:
+        raise ValueError("edge_attr is missing: every edge needs one number")
+    if graphs.edge_index is None:
+        raise ValueError("edge_index is missing: every ordered pair of nodes needs an edge")
+    count = graphs.edge_index.shape[1]
+    if graphs.edge_attr.numel() != count:
+        raise ValueError(
+            f"edge_attr: one number per edge is needed, of shape [{count}] or [{count}, 1], "
+            f"not {list(graphs.edge_attr.shape)}"
+        )
+    values = graphs.edge_attr.flatten()
+    values = values if values.is_floating_point() else values.to(torch.get_default_dtype())
+    if not values.isfinite().all():
+        raise ValueError("edge_attr has entries that are not finite")
+    return values
+
+
+def _positions(graphs: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Nodes of each graph [G]; graph, row and column of each edge [E]."""
+    batch = getattr(graphs, "batch", None)
+    if batch is None:
+        batch = graphs.edge_index.new_zeros(_count_nodes(graphs))
+    total = len(batch)
+    nodes = torch.bincount(batch, minlength=getattr(graphs, "num_graphs", 1))
+    if total == 0 or not nodes.all():
+        raise ValueError("num_nodes: a graph needs at least one node")
+    if graphs.edge_index.min() < 0 or graphs.edge_index.max() >= total:
+        raise ValueError(f"edge_index names nodes that are not among the {total} there are")
+    source, target = graphs.edge_index
+    if not torch.equal(batch[source], batch[target]):
+        raise ValueError("edge_index: an edge goes from one graph to another")
+    first = nodes.cumsum(0) - nodes  # [G]
+    graph = batch[source]
+    return nodes, graph, source - first[graph], target - first[graph]
+
+
+def _count_nodes(graph: Data) -> int:
+    """As many as the graph says, else as many as its edges need."""
+    if "num_nodes" in graph or graph.x is not None:
+        return int(graph.num_nodes or 0)
+    return int(graph.edge_index.max()) + 1 if graph.edge_index.numel() else 0

@@ -1,0 +1,117 @@
+"""The dense network against torch-geometric's own layers."""
+
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+from torch_geometric.nn import global_max_pool
+
+from irem_core import IREM
+from irem_core.descent import differentiable_gradient
+from irem_core.energy.graph import GraphEnergy
+from irem_core.graphs import to_torch_geometric
+from irem_core.streams import seeded_parameters, stream
+from irem_core.tasks import EdgeCopy, ShortestPath
+
+
+def make(hidden=12, negative=False) -> GraphEnergy:
+    with seeded_parameters(0):
+        energy = GraphEnergy(hidden).double()
+    if negative:  # every node state: no message passes, and the last layer's bias decides
+        for layer in energy.trunk.layers:
+            layer.nn.bias.data.fill_(-1)
+            layer.nn.weight.data.abs_().mul_(-1)
+            layer.lin.bias.data.fill_(0.1)
+    return energy
+
+
+def oracle(energy: GraphEnergy, graphs: Data, candidate: torch.Tensor) -> torch.Tensor:
+    """The published network, edge by edge, by torch-geometric alone; candidate [E, 1]."""
+    input_map, candidate_map = energy.trunk.embeddings
+    edges = torch.cat([input_map(graphs.edge_attr), candidate_map(candidate)], dim=1)
+    states = graphs.x
+    for layer in energy.trunk.layers:
+        states = layer(states, graphs.edge_index, edges)
+    pooled = global_max_pool(states, graphs.batch)
+    return energy.out(energy.head(pooled).relu()).squeeze(1)
+
+
+@pytest.mark.parametrize("negative", [False, True])
+@pytest.mark.parametrize("task", [EdgeCopy(), EdgeCopy(7, 7), ShortestPath(), EdgeCopy(3, 1)])
+def test_energy_and_gradient_equal_torch_geometrics(task, negative):
+    """EdgeCopy has asymmetric edges; sizes are mixed but in the second."""
+    energy = make(negative=negative)
+    problem = task.draw(9, stream("oracle"), torch.float64).problem
+    graphs = to_torch_geometric(problem, problem.start)
+    candidate = graphs.y.clone().requires_grad_()
+    expected = oracle(energy, graphs, candidate)
+    (gradient,) = torch.autograd.grad(expected.sum(), candidate)
+    exact = {"rtol": 1e-12, "atol": 1e-12}
+    torch.testing.assert_close(energy(problem, problem.start), expected, **exact)
+    for ours in (
+        energy.gradient(problem, problem.start),
+        differentiable_gradient(energy, problem, problem.start).detach(),
+    ):
+        torch.testing.assert_close(ours[problem.mask], gradient[:, 0], **exact)
+        assert (ours[~problem.mask] == 0).all()
+    if negative:
+        states = energy.trunk(
+            torch.stack([problem.x, problem.start], -1).view(9, task.size, task.size, 2)
+        )
+        assert (states < 0).all()
+
+
+def test_messages_go_from_row_to_column():
+    energy = make()
+    x = torch.zeros(1, 9, dtype=torch.float64)
+    x[0, 1] = 5.0  # the edge from node 0 to node 1
+    values = torch.stack([x, torch.zeros_like(x)], -1).view(1, 3, 3, 2)
+    moved = (energy.trunk(values) - energy.trunk(0 * values)).abs().sum(-1)[0]
+    assert moved[1] > 0
+    one_layer = energy.trunk.layers[0]
+    edge_map = energy.trunk.edge_maps()[0]
+    sums = (values @ edge_map.slope + edge_map.offset).relu().sum(1)
+    changed = (one_layer.nn(sums) - one_layer.nn(sums[:, 2:])).abs().sum(-1)[0]
+    assert changed[1] > 0
+    assert changed[0] == 0
+
+
+def test_gradient_against_finite_differences():
+    energy = make()
+    problem = EdgeCopy().draw(4, stream("finite"), torch.float64).problem
+    nudge = 1e-7 * torch.randn(problem.start.shape, dtype=torch.float64) * problem.mask
+    rise = energy(problem, problem.start + nudge) - energy(problem, problem.start - nudge)
+    gradient = energy.gradient(problem, problem.start)
+    torch.testing.assert_close((gradient * nudge).sum(1), rise / 2, rtol=1e-6, atol=1e-15)
+
+
+def test_the_published_network_trains_65920_of_its_83330_numbers():
+    method = IREM(ShortestPath(), hidden=128, replayed=0).double()
+    assert sum(p.numel() for p in method.parameters()) == 83_330
+    assert method.used_parameters() == 83_330 - 17_410
+    for parameter in method.parameters():  # let every one have a gradient if it can
+        parameter.requires_grad_(True)
+    method.energy.head.bias.data.fill_(100)  # a unit that is never active would have none either
+    loss, _ = method.loss(ShortestPath().draw(256, stream("trained"), torch.float64))
+    loss.backward()
+    gradients = [p.grad for p in method.parameters() if p.grad is not None]
+    touched = sum(int((gradient != 0).sum()) for gradient in gradients)
+    assert touched == 65_920
+
+
+def test_a_graph_alone_has_the_energy_it_has_in_a_batch():
+    energy = make()
+    problem = EdgeCopy().draw(6, stream("alone"), torch.float64).problem
+    together = energy(problem, problem.start)
+    for b in range(6):
+        torch.testing.assert_close(
+            energy(problem[b : b + 1], problem.start[b : b + 1]), together[b : b + 1]
+        )
+
+
+def test_many_edges_are_done_a_part_at_a_time(monkeypatch):
+    energy = make()
+    problem = EdgeCopy().draw(20, stream("parts"), torch.float64).problem
+    whole = energy.gradient(problem, problem.start)
+    monkeypatch.setattr("irem_core.graphs.EDGES_AT_ONCE", 10)
+    torch.testing.assert_close(energy.gradient(problem, problem.start), whole)
+    assert isinstance(to_torch_geometric(problem), Batch)

@@ -1,0 +1,107 @@
+import networkx
+import pytest
+import torch
+from torch_geometric.data import Batch, Data
+from torch_geometric.utils import from_networkx
+
+from irem_core import IREM
+from irem_core.graphs import from_torch_geometric, to_torch_geometric
+from irem_core.streams import seeded_parameters, stream
+from irem_core.tasks import EdgeCopy, ShortestPath
+
+
+def complete(n: int, seed: int = 0) -> Data:
+    everyone = torch.arange(n)
+    generator = torch.Generator().manual_seed(seed)
+    return Data(
+        edge_index=torch.cartesian_prod(everyone, everyone).view(-1, 2).T,
+        edge_attr=torch.rand(n * n, 1, generator=generator),
+        num_nodes=n,
+    )
+
+
+def small_method() -> IREM:
+    with seeded_parameters(0):
+        return IREM(ShortestPath(), hidden=8)
+
+
+def test_there_and_back():
+    batch = EdgeCopy().draw(7, stream("there"))
+    graphs = to_torch_geometric(batch.problem, batch.target)
+    again = from_torch_geometric(graphs)
+    side = again.side
+    assert graphs.num_graphs == 7
+    assert torch.equal(again.nodes, batch.problem.nodes)
+    for b, n in enumerate(again.nodes):
+        theirs = batch.problem.x[b].view(10, 10)[:n, :n]
+        assert torch.equal(again.x[b].view(side, side)[:n, :n], theirs)
+        assert torch.equal(graphs[b].edge_attr, theirs.reshape(-1, 1))
+        assert torch.equal(graphs[b].y, batch.target[b].view(10, 10)[:n, :n].reshape(-1, 1))
+
+
+def test_a_graph_from_networkx_is_answered():
+    graph = networkx.complete_graph(5, networkx.DiGraph)
+    graph.add_edges_from((i, i) for i in range(5))
+    for i, j in graph.edges:
+        graph.edges[i, j]["length"] = float(10 * i + j)
+    data = from_networkx(graph, group_edge_attrs=["length"])
+    problem = from_torch_geometric(data)
+    assert problem.x.view(5, 5)[3, 4] == 34
+    answers = small_method().solve(problem, 3).answers
+    assert answers.shape == (4, 1, 25)
+    assert to_torch_geometric(problem, answers[-1]).y.shape == (25, 1)
+
+
+def test_the_order_of_edges_does_not_matter():
+    data = complete(4)
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(1))
+    shuffled = Data(
+        edge_index=data.edge_index[:, order], edge_attr=data.edge_attr[order], num_nodes=4
+    )
+    assert torch.equal(from_torch_geometric(shuffled).x, from_torch_geometric(data).x)
+
+
+def test_a_graph_alone_is_answered_as_in_a_batch():
+    graphs, method = [complete(n, seed=n) for n in (4, 1, 6)], small_method()
+    together = from_torch_geometric(Batch.from_data_list(graphs))
+    answers = to_torch_geometric(together, method.solve(together, 4).answers[-1])
+    for b, graph in enumerate(graphs):
+        alone = from_torch_geometric(graph)
+        answer = to_torch_geometric(alone, method.solve(alone, 4).answers[-1])
+        torch.testing.assert_close(answer.y, answers[b].y)
+
+
+def test_one_node_has_one_edge_and_an_answer():
+    problem = from_torch_geometric(complete(1))
+    assert small_method().solve(problem, 2).answers.isfinite().all()
+
+
+def changed(**fields) -> Data:
+    data = complete(3)
+    for name, value in fields.items():
+        data[name] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (changed(edge_attr=None), "edge_attr is missing"),
+        (changed(edge_attr=torch.rand(9, 2)), r"edge_attr: one number per edge .* not \[9, 2\]"),
+        (changed(edge_attr=torch.full((9, 1), torch.nan)), "edge_attr has entries that are not"),
+        (
+            Data(edge_index=complete(3).edge_index[:, 1:], edge_attr=torch.rand(8), num_nodes=3),
+            r"edge_index: 8 edges are there, but graphs of \[3\] nodes need 9",
+        ),
+        (changed(edge_index=torch.zeros(2, 9, dtype=torch.long)), "edge_index: an edge is there"),
+        (changed(edge_index=complete(3).edge_index + 1), "edge_index names nodes that are not"),
+        (Data(edge_attr=torch.rand(4), num_nodes=2), "edge_index is missing"),
+        (
+            Data(edge_index=torch.empty(2, 0, dtype=torch.long), edge_attr=torch.empty(0, 1)),
+            "num_nodes: a graph needs at least one node",
+        ),
+    ],
+)
+def test_bad_graphs_are_refused_and_the_field_named(data, said):
+    with pytest.raises(ValueError, match=said):
+        from_torch_geometric(data)
