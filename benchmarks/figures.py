@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,110 +15,152 @@ import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.cases import Comparison, comparisons, in_method_order
 from benchmarks.cli import run_command
+from benchmarks.registry import METHODS, TASKS
 from benchmarks.store import read_results, read_traces
-from benchmarks.tables import difficulty_order, in_method_order
 
 STYLES = ["-", "--", "-.", ":"]
+LOOK: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+WIDTH = 6.75  # inches: two columns of a page
+PUBLISHED = Path(__file__).parent / "published" / "shortest_path_error_by_step.csv"
 
 
 def write_figures(folder: Path) -> list[Path]:
-    """Draw error against steps for every task and size, as PNG and PDF; the paths written."""
-    results = read_results(folder)
+    """Draw every figure that the results give, as PNG and PDF; the paths written."""
     written = []
     (folder / "figures").mkdir(exist_ok=True)
-    for (task, size), rows in results[results["status"] == "ok"].groupby(["task", "size"]):
-        figure = error_against_steps(rows, folder)
-        figure.suptitle(f"{task}, n = {size}", fontsize=9)
-        for ending in ("png", "pdf"):
-            path = folder / "figures" / f"error_against_steps_{task}_{size}.{ending}"
-            # without the date a figure is the same file every time
-            figure.savefig(
-                path, dpi=200, metadata={"CreationDate": None} if ending == "pdf" else {}
-            )
-            written.append(path)
+    with mpl.rc_context(LOOK):
+        for name, figure in _figures(folder):
+            for ending, metadata in (("png", {}), ("pdf", {"CreationDate": None})):
+                path = folder / "figures" / f"{name}.{ending}"
+                figure.savefig(path, dpi=200, metadata=metadata)  # no date: the same file each time
+                written.append(path)
     return written
 
 
-def error_against_steps(rows: pd.DataFrame, folder: Path) -> Figure:
-    """One panel a difficulty: the error of the last answer after every step, a line a method.
+def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
+    results = read_results(folder)
+    for comparison in comparisons(results[results["status"] == "ok"]):
+        curves = _curves(comparison, folder)
+        name = comparison.name
+        yield f"error_against_steps_{name}", error_against_steps(comparison, curves)
+        by_size = TASKS[comparison.rows["task"].iloc[0]].domain == "graph"
+        if by_size and len(comparison.cases) > 1 and not curves.empty:
+            yield f"error_by_size_{name}", error_by_size(comparison, curves)
 
-    Drawn from the traces: mean over problems, and over seeds, with their range, where there are
-    several. The best trivial predictor stands for all of them, beside the best known error.
+
+def error_against_steps(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+    """One panel a case: the error of the last answer after every step, a line a method.
+
+    Mean over problems, and over seeds, with their range, where there are several. The best trivial
+    predictor stands for all of them, beside the best known error.
     """
-    difficulties = sorted(rows["difficulty"].unique(), key=difficulty_order)
-    horizon = int(rows["steps"].max())
-    curves = _curves(rows, folder, horizon)
-    with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(6.75, 2.8), layout="constrained")
-        panels = figure.subplots(1, len(difficulties), squeeze=False, sharey=True)[0]
-        for panel, difficulty in zip(panels, difficulties, strict=True):
-            _draw_curves(panel, curves[curves["difficulty"] == difficulty])
-            _draw_references(panel, rows[rows["difficulty"] == difficulty].iloc[0])
-            _steps_axis(panel, horizon)
-            panel.set_title(difficulty, fontsize=8)
-        _error_axis(panels[0], pd.concat([curves["error"], rows["mse_trivial"]]))
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    rows = comparison.rows
+    figure, panels = _panels(comparison.title, len(comparison.cases))
+    for panel, case in zip(panels, comparison.cases, strict=True):
+        here = curves[curves["case"] == case]
+        names = [name for name in METHODS if (curves["method"] == name).any()]
+        for name, colour, style in zip(names, sns.color_palette("colorblind"), cycle(STYLES)):
+            _line(panel, here[here["method"] == name], label=name, color=colour, linestyle=style)
+        _references(panel, rows[rows["case"] == case].iloc[0])
+        panel.set_title(case, fontsize=8)
+    _axes(panels, curves, pd.concat([curves["error"], rows["mse_trivial"]]))
+    _legend(figure, panels[0])
     return figure
 
 
-def _draw_curves(panel: Axes, curves: pd.DataFrame) -> None:
-    names = curves["method"].unique()
-    for name, colour, style in zip(names, sns.color_palette("colorblind"), cycle(STYLES)):
-        sns.lineplot(
-            curves[curves["method"] == name],
-            x="step",
-            y="error",
-            ax=panel,
-            label=name,
-            color=colour,
-            linestyle=style,
-            errorbar=("pi", 100),
-            legend=False,
-        )
+def error_by_size(comparison: Comparison, curves: pd.DataFrame) -> Figure:
+    """One panel a learned method, a line a size; and one for the published curve, if there is one.
+
+    The dotted line of a colour is the best trivial predictor at that size.
+    """
+    trivial = comparison.rows.groupby("size")["mse_trivial"].first()
+    shown = {name: curves[curves["method"] == name] for name in METHODS}
+    shown = {name: curve for name, curve in shown.items() if not curve.empty}
+    if comparison.rows["task"].iloc[0] == "shortest_path":
+        shown["IREM as published"] = _published(trivial.index, int(curves["step"].max()))
+    figure, panels = _panels(comparison.title, len(shown))
+    colours = dict(zip(trivial.index, sns.color_palette("viridis", len(trivial)), strict=True))
+    for panel, (name, curve) in zip(panels, shown.items(), strict=True):
+        for (size, colour), style in zip(colours.items(), cycle(STYLES)):
+            here = curve[curve["size"] == size]
+            _line(panel, here, label=f"{size} nodes", color=colour, linestyle=style)
+            panel.axhline(trivial[size], color=colour, linewidth=0.8, linestyle=(0, (1, 2)))
+        panel.set_title(name, fontsize=8)
+    _axes(panels, curves, pd.concat([curves["error"], trivial]))
+    _legend(figure, panels[0], note="dotted: best trivial predictor of the size")
+    return figure
 
 
-def _draw_references(panel: Axes, row: pd.Series) -> None:
+def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, 0.7 + 2.1 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for unused in panels[count:]:
+        unused.set_axis_off()
+    return figure, list(panels[:count])
+
+
+def _line(panel: Axes, curve: pd.DataFrame, **look: Any) -> None:
+    sns.lineplot(curve, x="step", y="error", ax=panel, errorbar=("pi", 100), legend=False, **look)
+
+
+def _references(panel: Axes, row: pd.Series) -> None:
     grey: dict[str, Any] = {"color": "0.35", "linewidth": 1}
     panel.axhline(row["mse_trivial"], label="best trivial", linestyle=(0, (5, 1, 1, 1)), **grey)
     if not np.isnan(row["mse_best"]):
         panel.axhline(row["mse_best"], label="best known", linestyle=(0, (1, 1)), **grey)
 
 
-def _steps_axis(panel: Axes, horizon: int) -> None:
-    panel.set_xscale("symlog", linthresh=1, linscale=0.5)
+def _axes(panels: list[Axes], curves: pd.DataFrame, errors: pd.Series) -> None:
+    """Steps and errors on logarithmic axes with a place for 0: the start, an exact algorithm."""
+    horizon = int(curves["step"].max()) if len(curves) else 1
     ticks = [0, *(2**k for k in range(horizon.bit_length()))]
-    panel.set_xticks(ticks, [str(tick) for tick in ticks])
-    panel.set_xticks([], minor=True)
-    panel.set_xlim(0, horizon)
-    panel.set_xlabel("steps")
-
-
-def _error_axis(panel: Axes, errors: pd.Series) -> None:
-    """Logarithmic, with a place for 0, which is the best known error of an exact algorithm."""
     least = 10 ** np.floor(np.log10(errors[errors > 0].min()))
-    panel.set_yscale("symlog", linthresh=least, linscale=0.5)
-    panel.set_ylim(-0.2 * least, 1.5 * errors.max())
-    panel.set_ylabel("mean squared error")
+    for panel in panels:
+        panel.set_xscale("symlog", linthresh=1, linscale=0.5)
+        panel.set_xticks(ticks, [str(tick) for tick in ticks])
+        panel.set_xticks([], minor=True)
+        panel.set_xlim(0, horizon)
+        panel.set_yscale("symlog", linthresh=least, linscale=0.5)
+        panel.set_ylim(-0.2 * least, 1.5 * errors.max())
+        panel.set_xlabel("steps")
+        panel.set_ylabel("mean squared error")
+        panel.label_outer()
 
 
-def _curves(rows: pd.DataFrame, folder: Path, horizon: int) -> pd.DataFrame:
-    """Mean error after each of 0..horizon steps, for every method that is not trivial and seed.
+def _legend(figure: Figure, panel: Axes, note: str = "") -> None:
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=5, frameon=False, title=note or None
+    )
+
+
+def _curves(comparison: Comparison, folder: Path) -> pd.DataFrame:
+    """Mean error after each step up to the largest budget, of every run that is not trivial.
 
     A method that is done keeps its last answer.
     """
-    runs = in_method_order(rows[~rows["method"].str.startswith("trivial")])
+    rows = comparison.rows[~comparison.rows["method"].str.startswith("trivial")]
+    horizon = range(int(comparison.rows["steps"].max()) + 1)
     frames = []
-    for run in runs.drop_duplicates("run_key").itertuples():
-        for difficulty, trace in read_traces(folder, run.run_key).items():
-            error = trace.groupby("step")["error"].mean().reindex(range(horizon + 1)).ffill()
-            frame = error.reset_index().assign(
-                method=run.method, seed=run.seed, difficulty=difficulty
-            )
-            frames.append(frame)
-    columns = ["step", "error", "method", "seed", "difficulty"]
-    return pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    for run in in_method_order(rows).drop_duplicates(["run_key", "case"]).itertuples():
+        trace = read_traces(folder, str(run.run_key))[run.size, run.difficulty]
+        error = trace.groupby("step")["error"].mean().reindex(horizon).ffill()
+        about = {name: getattr(run, name) for name in ("method", "seed", "size", "case")}
+        frames.append(error.reset_index().assign(**about))
+    columns = ["step", "error", "method", "seed", "size", "case"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def _published(sizes: pd.Index, horizon: int) -> pd.DataFrame:
+    """The paper's own curve of IREM on shortest path: point k is the error after k + 1 steps."""
+    curve = pd.read_csv(PUBLISHED).query("method == 'IREM' and nodes in @sizes")
+    curve = curve.assign(step=curve["step"] + 1, size=curve["nodes"], error=curve["mse"])
+    return curve[curve["step"] <= horizon]
 
 
 def figures(folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")]) -> None:

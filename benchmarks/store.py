@@ -157,14 +157,14 @@ def read_results(folder: Path) -> pd.DataFrame:
     return frame
 
 
-def read_traces(folder: Path, run_key: str) -> dict[str, pd.DataFrame]:
-    """The traces of a run, by difficulty."""
+def read_traces(folder: Path, run_key: str) -> dict[tuple[int, str], pd.DataFrame]:
+    """The traces of a run, by size and difficulty."""
     traces = {}
     for path in sorted((folder / "runs" / run_key).glob("*/rows.json")):
         rows = json.loads(path.read_text())
         trace = path.with_name("trace.parquet")
         if trace.exists():
-            traces[str(rows[0]["difficulty"])] = pd.read_parquet(trace)
+            traces[rows[0]["size"], str(rows[0]["difficulty"])] = pd.read_parquet(trace)
     return traces
 
 

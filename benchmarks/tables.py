@@ -8,8 +8,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from benchmarks.cases import Comparison, comparisons, in_method_order
 from benchmarks.cli import run_command
-from benchmarks.registry import METHODS
 from benchmarks.store import read_results
 from irem_core.checkpoint import write_whole
 
@@ -18,7 +18,8 @@ LEGEND = """\
 Mean squared error of the last answer at the largest step budget; in brackets the 95 % interval over
 test problems (several seeds: their range). Skill: 1 the algorithm, 0 no better than the best
 trivial predictor. Solved: the share of problems whose error is at most 1 % of the variance of the
-answers. Operations: floating-point operations for one problem.
+answers at `same` difficulty (connected components: every entry on the right side of 1/2).
+Operations: floating-point operations for one problem, the largest.
 """
 
 
@@ -30,45 +31,31 @@ def write_table(folder: Path) -> str:
 
 
 def markdown(results: pd.DataFrame) -> str:
-    """A table per task and size with a row per method, then what did not finish."""
+    """A table per task, and per size of matrices, with a row per method; then what is missing."""
     last = results[results["selection"] == "last"]
-    sections = [
-        f"## {task}, n = {size}\n\n{_by_method(rows)}\n"
-        for (task, size), rows in last.groupby(["task", "size"])
-    ]
+    sections = [f"## {each.title}\n\n{_by_method(each)}\n" for each in comparisons(last)]
     return "\n".join([*sections, LEGEND, *_unfinished(results)])
 
 
-def difficulty_order(difficulty: str) -> tuple[bool, bool, str]:
-    """Sorts ``same`` first, then ``harder``, then numbers."""
-    return difficulty != "same", difficulty != "harder", difficulty
-
-
-def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the order in which the methods are registered."""
-    order = {name: place for place, name in enumerate(METHODS)}
-    return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
-
-
-def _by_method(rows: pd.DataFrame) -> str:
-    difficulties = sorted(rows["difficulty"].unique(), key=difficulty_order)
+def _by_method(comparison: Comparison) -> str:
+    rows, cases = comparison.rows, comparison.cases
     lines = [
-        _line(of_one, difficulties)
+        _line(of_one, cases)
         for _, of_one in in_method_order(rows).groupby(["method", "settings"], sort=False)
     ]
-    lines += [_reference(rows, column, difficulties) for column in ("mse_trivial", "mse_best")]
-    measured = [f"{d}: {what}" for d in difficulties for what in ("mse", "skill", "solved")]
+    lines += [_reference(rows, column, cases) for column in ("mse_trivial", "mse_best")]
+    measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill", "solved")]
     columns = ["method", *measured, "steps", "parameters", "operations"]
     frame = pd.DataFrame(lines, columns=columns).fillna("")
     return frame.to_markdown(index=False, disable_numparse=True)
 
 
-def _line(rows: pd.DataFrame, difficulties: list[str]) -> dict[str, str]:
+def _line(rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
     """The table's line of one method."""
     rows = rows[rows["steps"] == rows["steps"].max()]
     line = {"method": str(rows["method"].iloc[0])}
-    for difficulty in difficulties:
-        line |= _errors(rows[rows["difficulty"] == difficulty], difficulty)
+    for case in cases:
+        line |= _errors(rows[rows["case"] == case], case)
     if rows["mse"].isna().all():
         return line
     return line | {
@@ -78,23 +65,23 @@ def _line(rows: pd.DataFrame, difficulties: list[str]) -> dict[str, str]:
     }
 
 
-def _errors(rows: pd.DataFrame, difficulty: str) -> dict[str, str]:
-    if rows["mse"].notna().sum() == 0:
-        return {f"{difficulty}: mse": "did not finish"}
+def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:
+    if rows["mse"].isna().all():
+        return {f"{case}: mse": "" if rows.empty else "did not finish"}
     one_seed = len(rows) == 1
     low = rows["mse_ci_low"].iloc[0] if one_seed else rows["mse"].min()
     high = rows["mse_ci_high"].iloc[0] if one_seed else rows["mse"].max()
     return {
-        f"{difficulty}: mse": f"{rows['mse'].mean():.3g} [{low:.3g}, {high:.3g}]",
-        f"{difficulty}: skill": _number(rows["skill"].mean()),
-        f"{difficulty}: solved": f"{rows['solve_rate'].mean():.1%}",
+        f"{case}: mse": f"{rows['mse'].mean():.3g} [{low:.3g}, {high:.3g}]",
+        f"{case}: skill": _number(rows["skill"].mean()),
+        f"{case}: solved": f"{rows['solve_rate'].mean():.1%}",
     }
 
 
-def _reference(rows: pd.DataFrame, column: str, difficulties: list[str]) -> dict[str, str]:
+def _reference(rows: pd.DataFrame, column: str, cases: list[str]) -> dict[str, str]:
     name = {"mse_trivial": "best trivial", "mse_best": "best known"}[column]
-    errors = rows.groupby("difficulty")[column].first()
-    return {"method": f"*{name}*"} | {f"{d}: mse": _number(errors.get(d)) for d in difficulties}
+    errors = rows.groupby("case")[column].first()
+    return {"method": f"*{name}*"} | {f"{case}: mse": _number(errors.get(case)) for case in cases}
 
 
 def _number(value: float | None) -> str:
@@ -102,7 +89,8 @@ def _number(value: float | None) -> str:
 
 
 def _unfinished(results: pd.DataFrame) -> list[str]:
-    failed = results[results["status"] != "ok"].drop_duplicates(["run_key", "difficulty"])
+    failed = results[results["status"] != "ok"]
+    failed = failed.drop_duplicates(["run_key", "size", "difficulty"])
     if failed.empty:
         return []
     lines = [
