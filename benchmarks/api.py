@@ -10,10 +10,12 @@ import pandas as pd
 import torch
 
 from benchmarks import execute
+from benchmarks.errors import UsageError
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
 from benchmarks.registry import method_named
 from benchmarks.runs import Evaluation, Run
 from benchmarks.settings import check_names, settings_for
+from irem_core.checks import at_least
 from irem_core.method import Method
 from irem_core.types import Task
 
@@ -35,7 +37,7 @@ def train(
     """
     method_named(method)
     check_names({method: settings})
-    run = Run(method, task, settings_for(method, task.domain, settings), seed)
+    run = Run(method, task, settings_for(method, task.domain, [settings]), seed)
     trained, _ = execute.trained(run, Path(folder) / run.key, torch.device(device))
     return trained
 
@@ -56,16 +58,22 @@ def evaluate(
     """The rows of results of a method of one's own, on the test problems of its task.
 
     ``size`` is the size that it was trained on unless another is given, which graphs can have;
-    ``difficulty`` is ``same``, or for graphs what follows from the size.
+    ``difficulty`` is ``same``, or for graphs what follows from the size. Raises ValueError for
+    sizes, difficulties, steps and numbers of problems that cannot be.
     """
     task = method.task
     size = task.size if size is None else size
     difficulty = task.difficulty_of(size) if difficulty is None else difficulty
     evaluation = Evaluation(size, difficulty, problems, tuple(steps))
+    at_least(2, problems=problems)
+    at_least(1, **{f"steps[{i}]": budget for i, budget in enumerate(evaluation.steps)})
+    if not evaluation.steps:
+        raise UsageError("steps must name at least one number")
     tested = task.test(size, difficulty)
     batch = draw_test_problems(tested, problems)
-    against = yardstick(task, tested, batch)
+    against = yardstick(task, tested, problems)
     like = next(iter(method.state_dict().values()))
     batch = batch.to(like.device, like.dtype)
     result = trace(method, batch, max(evaluation.steps), against.variance)
-    return pd.DataFrame(rows(result, against, evaluation))
+    about = {"task": task.name, "method": method.name, "size": size, "difficulty": difficulty}
+    return pd.DataFrame([about | row for row in rows(result, against, evaluation)])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -11,7 +13,11 @@ from benchmarks.registry import METHODS, TASKS
 
 
 class Comparison(NamedTuple):
-    """Results that belong together. Their column ``case`` says what is side by side."""
+    """Results that belong together.
+
+    Their column ``case`` says what is side by side, ``line`` what is one line: a method, with those
+    settings in which its runs differ.
+    """
 
     title: str
     name: str  # of a file
@@ -38,7 +44,30 @@ def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
 def _comparison(title: str, name: str, rows: pd.DataFrame, by: str) -> Comparison:
     key = _difficulty_order if by == "difficulty" else None
     cases = rows.drop_duplicates("case").sort_values(by, key=key)["case"]
-    return Comparison(title, name, list(cases), rows)
+    # the same run tested on fewer problems says the same with less certainty
+    most = rows.groupby(["run_key", "case"])["problems"].transform("max")
+    rows = in_method_order(rows[rows["problems"] == most])
+    return Comparison(title, name, list(cases), rows.assign(line=_lines(rows)))
+
+
+def _lines(rows: pd.DataFrame) -> pd.Series:
+    settings = rows["settings"].map(json.loads)
+    every = settings.groupby(rows["method"]).agg(list)
+    differing = {
+        method: [name for name in dict.fromkeys(chain(*each)) if _differs(name, each)]
+        for method, each in every.items()
+    }
+
+    def line(method: str, own: dict[str, Any]) -> str:
+        said = [f"{name}={own[name]}" for name in differing[method] if name in own]
+        return f"{method} ({', '.join(said)})" if said else method
+
+    lines = [line(*each) for each in zip(rows["method"], settings, strict=True)]
+    return pd.Series(lines, index=rows.index, dtype=str)
+
+
+def _differs(name: str, settings: list[dict[str, Any]]) -> bool:
+    return len({json.dumps(each.get(name)) for each in settings}) > 1
 
 
 def _graph_case(rows: pd.DataFrame) -> pd.Series:

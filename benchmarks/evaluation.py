@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from baselines.best_known import best_known
+from baselines.best_known import BestKnown, best_known
 from benchmarks.flops import FlopCounter
 from benchmarks.metrics import Array, at_own_step, skill, solved
 from benchmarks.registry import TRIVIAL
@@ -22,7 +23,7 @@ from irem_core.method import Method
 from irem_core.metric import mean_squared_error, squared_errors
 from irem_core.stopping import energy_stops_falling, lowest_energy
 from irem_core.streams import stream
-from irem_core.types import Batch, Problem, Task
+from irem_core.types import Batch, Energy, Problem, Task
 
 EXAMPLES = 4  # problems whose inputs, targets and answers are kept
 
@@ -41,6 +42,8 @@ class Trace:
     flops: Array  # [T+1]
     seconds: Array  # [T+1]
     examples: pd.DataFrame
+    energy_flops: float = 0.0  # of the energy of one answer, which every rule but the last needs
+    energy_seconds: float = 0.0
 
     def frame(self) -> pd.DataFrame:
         """One line per problem and step."""
@@ -51,8 +54,8 @@ class Trace:
                 "problem": np.tile(np.arange(problems, dtype=np.int32), count),
                 "step": np.repeat(np.arange(count, dtype=np.int32), problems),
                 "solved": self.solved.ravel(),
-                "error": self.errors.ravel().astype(np.float32),
-                "energy": energies.ravel().astype(np.float32),
+                "error": self.errors.ravel(),
+                "energy": energies.ravel(),
                 "flops": np.repeat(self.flops, problems),
                 "seconds": np.repeat(self.seconds, problems),
             }
@@ -64,7 +67,7 @@ class Yardstick:
     """What an error on a set of test problems is held against."""
 
     mse_trivial: float  # of the best trivial predictor on the same problems
-    mse_best: float | None
+    best: BestKnown | None
     variance: float  # of the answers at ``same`` difficulty
 
 
@@ -78,32 +81,31 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
 
     ``variance`` of the answers at ``same`` difficulty says what counts as solved.
     """
+    _timed_answers(method, batch.problem, min(steps, 1))  # the first call is slower than the rest
     answers, seconds = _timed_answers(method, batch.problem, steps)
     errors = _array(torch.stack([squared_errors(y, batch) for y in answers]))
     right = torch.stack([_on_the_right_side(y, batch) for y in answers]).cpu().numpy()
-    energies = None
-    if method.energy is not None:
-        with torch.no_grad():
-            energies = torch.stack([method.energy(batch.problem, y) for y in answers])
-    return Trace(
+    made = Trace(
         errors=errors,
         solved=right if method.task.binary else solved(errors, variance),
-        energies=None if energies is None else _array(energies),
+        energies=None,
         flops=_flops(method, batch.problem[:1], steps),
         seconds=np.array(seconds) / len(batch),
         examples=_examples(batch, answers),
     )
+    return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
 
 
-def yardstick(task: Task, tested: Task, batch: Batch) -> Yardstick:
-    """For a batch of the task ``tested``, by predictors fitted on the task as it is trained on."""
+@cache
+def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
+    """For test problems of ``tested``, by predictors fitted on ``task``, which is trained on."""
+    batch = draw_test_problems(tested, problems)
     predictors = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
     answers = [p.solve(batch.problem, steps=1).answers[-1] for p in predictors]
-    best = best_known(tested)
     same = task.draw(4096, stream("variance", task), torch.float64)
     return Yardstick(
         mse_trivial=min(mean_squared_error(answer, batch).item() for answer in answers),
-        mse_best=None if best is None else best.mse,
+        best=best_known(tested),
         variance=same.target[same.problem.mask].var().item(),
     )
 
@@ -125,11 +127,13 @@ def _row(
     answered: np.ndarray,
     used: np.ndarray,
 ) -> dict[str, Any]:
-    errors = at_own_step(result.errors, answered)
+    errors = at_own_step(result.errors, answered).astype(np.float64)
     mse = float(errors.mean())
     low, high = interval_over_problems(errors)
-    energies = result.energies
-    fine = bool(np.isfinite(mse))
+    energies, by_energy = result.energies, selection != "last"
+    read = [errors] if energies is None else [errors, energies[: budget + 1]]
+    fine = all(np.isfinite(numbers).all() for numbers in read)
+    best = against.best
     return {
         "steps": budget,
         "steps_used": float(used.mean()),
@@ -137,15 +141,16 @@ def _row(
         "mse": mse,
         "mse_ci_low": low,
         "mse_ci_high": high,
-        "skill": skill(mse, against.mse_trivial, against.mse_best),
+        "skill": skill(mse, against.mse_trivial, None if best is None else best.mse),
         "solve_rate": float(at_own_step(result.solved, answered).mean()),
         "energy": None if energies is None else float(at_own_step(energies, answered).mean()),
-        "flops": float(result.flops[used].mean()),
-        "seconds": float(result.seconds[used].mean()),
+        "flops": float(result.flops[used].mean()) + by_energy * result.energy_flops,
+        "seconds": float(result.seconds[used].mean()) + by_energy * result.energy_seconds,
         "status": "ok" if fine else "diverged",
-        "error": "" if fine else f"the error is not finite within {budget} steps",
+        "error": "" if fine else f"an error or an energy is not finite within {budget} steps",
         "mse_trivial": against.mse_trivial,
-        "mse_best": against.mse_best,
+        "mse_best": None if best is None else best.mse,
+        "mse_best_uncertainty": None if best is None else best.uncertainty,
     }
 
 
@@ -161,6 +166,23 @@ def _selections(result: Trace, budget: int) -> dict[str, tuple[np.ndarray, np.nd
         selections["lowest_energy"] = (lowest_energy(energies).numpy(), everyone)
         selections["stopped"] = (stopped, noticed)
     return selections
+
+
+@torch.no_grad()
+def _with_energies(made: Trace, energy: Energy, batch: Batch, answers: list[Tensor]) -> Trace:
+    """The trace with the energy of every answer, and what one such energy costs.
+
+    The steps compute all but the last of them on their way; a rule that reads energies pays for
+    that last one on top of its steps.
+    """
+    with FlopCounter() as counter:
+        energy(batch.problem[:1], answers[0][:1])
+    began = time.perf_counter()
+    energies = _array(torch.stack([energy(batch.problem, y) for y in answers]))
+    seconds = (time.perf_counter() - began) / energies.size
+    return replace(
+        made, energies=energies, energy_flops=float(counter.total), energy_seconds=seconds
+    )
 
 
 @torch.no_grad()
@@ -204,4 +226,4 @@ def _examples(batch: Batch, answers: list[Tensor]) -> pd.DataFrame:
 
 
 def _array(tensor: Tensor) -> Array:
-    return tensor.detach().cpu().double().numpy()
+    return tensor.detach().cpu().numpy()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
@@ -17,11 +19,19 @@ from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
 from benchmarks.runs import PROTOCOL, Evaluation, Run
 from benchmarks.store import SCHEMA, Store
-from irem_core.checkpoint import CONFIG, WEIGHTS, read_tensors, save_method
+from irem_core.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    read_tensors,
+    save_method,
+    write_config,
+    write_whole,
+)
 from irem_core.method import Method
-from irem_core.trainer import DTYPES, DivergedError, Trainer
+from irem_core.trainer import DTYPES, CurvePoint, DivergedError, Trainer
 
 STATE = "state.safetensors"
+ERROR = "error.txt"
 
 
 def execute(
@@ -45,6 +55,7 @@ def execute(
         method, training = trained(run, store.run_folder(run.key), device, heartbeat)
         for evaluation in evaluations:
             _evaluate(run, method, training, evaluation, store, device)
+        (store.run_folder(run.key) / ERROR).unlink(missing_ok=True)
     except Exception as error:  # whatever a method does, it costs its own run only
         _write_failure(run, evaluations, store, device, error)
     finally:
@@ -62,13 +73,15 @@ def trained(
 
     Also what results say of the training. A training run that was cut off goes on.
     """
-    if not (folder / WEIGHTS).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        method = run.untrained()
-        about = _train(run, method, folder, device, progress) if method.learns else {}
-        save_method(folder, method, run.config() | {"training": about})
-        (folder / STATE).unlink(missing_ok=True)
-    return load(folder, device)
+    if (folder / WEIGHTS).exists():
+        return load(folder, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(folder, run.config())
+    method = run.untrained().to(device, DTYPES[run.dtype])
+    about = _train(run, method, folder, device, progress) if method.learns else {}
+    save_method(folder, method, run.config() | {"training": about})
+    (folder / STATE).unlink(missing_ok=True)
+    return method.eval(), about
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict[str, Any]]:
@@ -76,10 +89,8 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict
     try:
         config = json.loads((folder / CONFIG).read_text())
         parameters, _ = read_tensors(folder / WEIGHTS)
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"{folder} holds no trained method: {error.filename} is missing."
-        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UsageError(f"{folder} holds no trained method: {error}.") from error
     run = Run.from_config(config)
     method = run.untrained().to(device, DTYPES[run.dtype])
     method.load_state_dict(parameters)
@@ -91,8 +102,14 @@ def _train(
 ) -> dict[str, Any]:
     trainer = Trainer(method, run.training, run.seed, device)
     trainer.run(folder / STATE, progress)
-    pd.DataFrame([vars(point) for point in trainer.curve]).to_csv(folder / "curve.csv", index=False)
-    return {"train_iterations": trainer.done, "train_seconds": trainer.seconds}
+    columns = [field.name for field in fields(CurvePoint)]
+    curve = pd.DataFrame([vars(point) for point in trainer.curve], columns=columns)
+    write_whole(folder / "curve.csv", curve.to_csv(index=False).encode())
+    return {
+        "train_iterations": trainer.done,
+        "train_seconds": trainer.seconds,
+        **provenance(device, run.dtype),
+    }
 
 
 def _evaluate(
@@ -108,11 +125,10 @@ def _evaluate(
         return
     evaluation = evaluation.with_steps(_measured_budgets(run, evaluation, store))
     tested = run.task.test(evaluation.size, evaluation.difficulty)
-    batch = draw_test_problems(tested, evaluation.problems)
-    against = yardstick(run.task, tested, batch)
-    batch = batch.to(device, DTYPES[run.dtype])
+    batch = draw_test_problems(tested, evaluation.problems).to(device, DTYPES[run.dtype])
+    against = yardstick(run.task, tested, evaluation.problems)
     result = trace(method, batch, max(evaluation.steps), against.variance)
-    about = _about(run, evaluation, device) | training | {"parameters": method.used_parameters()}
+    about = _about(run, evaluation, device) | _trained(training, method)
     store.write_evaluation(
         run.key,
         evaluation.key(run.task),
@@ -139,13 +155,20 @@ def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, 
         "difficulty": evaluation.difficulty,
         "seed": run.seed,
         "problems": evaluation.problems,
-        "train_iterations": 0,
-        "train_seconds": 0.0,
         "protocol": PROTOCOL,
         "settings": json.dumps(run.unusual_settings(), sort_keys=True, separators=(",", ":")),
         "run_key": run.key,
         "schema": SCHEMA,
         **provenance(device, run.dtype),
+    }
+
+
+def _trained(training: dict[str, Any], method: Method) -> dict[str, Any]:
+    """The columns of a row that the training decides."""
+    return {
+        "train_iterations": training.get("train_iterations", 0),
+        "train_seconds": training.get("train_seconds", 0.0),
+        "parameters": method.used_parameters(),
     }
 
 
@@ -159,7 +182,7 @@ def _write_failure(
     """A row for every budget that has no result, and the traceback beside the run."""
     status = "diverged" if isinstance(error, DivergedError) else "failed"
     store.run_folder(run.key).mkdir(parents=True, exist_ok=True)
-    (store.run_folder(run.key) / "error.txt").write_text(traceback.format_exc())
+    (store.run_folder(run.key) / ERROR).write_text(traceback.format_exc())
     for evaluation in evaluations:
         key = evaluation.key(run.task)
         measured = [row for row in store.rows(run.key, key) if "mse" in row]

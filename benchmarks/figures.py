@@ -15,10 +15,10 @@ import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.cases import Comparison, comparisons, in_method_order
+from benchmarks.cases import Comparison, comparisons
 from benchmarks.cli import run_command
-from benchmarks.registry import METHODS, TASKS
-from benchmarks.store import read_results, read_traces
+from benchmarks.registry import TASKS
+from benchmarks.store import read_results, read_trace
 
 STYLES = ["-", "--", "-.", ":"]
 LOOK: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
@@ -60,9 +60,10 @@ def error_against_steps(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     figure, panels = _panels(comparison.title, len(comparison.cases))
     for panel, case in zip(panels, comparison.cases, strict=True):
         here = curves[curves["case"] == case]
-        names = [name for name in METHODS if (curves["method"] == name).any()]
-        for name, colour, style in zip(names, sns.color_palette("colorblind"), cycle(STYLES)):
-            _line(panel, here[here["method"] == name], label=name, color=colour, linestyle=style)
+        names = curves["line"].unique()
+        colours = cycle(sns.color_palette("colorblind"))
+        for name, colour, style in zip(names, colours, cycle(STYLES), strict=False):
+            _line(panel, here[here["line"] == name], label=name, color=colour, linestyle=style)
         _references(panel, rows[rows["case"] == case].iloc[0])
         panel.set_title(case, fontsize=8)
     _axes(panels, curves, pd.concat([curves["error"], rows["mse_trivial"]]))
@@ -76,8 +77,7 @@ def error_by_size(comparison: Comparison, curves: pd.DataFrame) -> Figure:
     The dotted line of a colour is the best trivial predictor at that size.
     """
     trivial = comparison.rows.groupby("size")["mse_trivial"].first()
-    shown = {name: curves[curves["method"] == name] for name in METHODS}
-    shown = {name: curve for name, curve in shown.items() if not curve.empty}
+    shown = {str(name): curve for name, curve in curves.groupby("line", sort=False)}
     if comparison.rows["task"].iloc[0] == "shortest_path":
         shown["IREM as published"] = _published(trivial.index, int(curves["step"].max()))
     figure, panels = _panels(comparison.title, len(shown))
@@ -142,17 +142,17 @@ def _legend(figure: Figure, panel: Axes, note: str = "") -> None:
 def _curves(comparison: Comparison, folder: Path) -> pd.DataFrame:
     """Mean error after each step up to the largest budget, of every run that is not trivial.
 
-    A method that is done keeps its last answer.
+    A method that is done keeps its last answer; an error that is not finite is not drawn.
     """
     rows = comparison.rows[~comparison.rows["method"].str.startswith("trivial")]
     horizon = range(int(comparison.rows["steps"].max()) + 1)
     frames = []
-    for run in in_method_order(rows).drop_duplicates(["run_key", "case"]).itertuples():
-        trace = read_traces(folder, str(run.run_key))[run.size, run.difficulty]
-        error = trace.groupby("step")["error"].mean().reindex(horizon).ffill()
-        about = {name: getattr(run, name) for name in ("method", "seed", "size", "case")}
+    for run in rows.drop_duplicates(["run_key", "case"]).itertuples():
+        error = read_trace(folder, run).groupby("step")["error"].mean()
+        error = error.reindex(horizon).ffill().replace([np.inf], np.nan)
+        about = {name: getattr(run, name) for name in ("line", "seed", "size", "case")}
         frames.append(error.reset_index().assign(**about))
-    columns = ["step", "error", "method", "seed", "size", "case"]
+    columns = ["step", "error", "line", "seed", "size", "case"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 

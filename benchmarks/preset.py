@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from benchmarks.errors import UsageError, unknown
 from benchmarks.registry import expand_methods, task_named
-from benchmarks.settings import Settings, check_names, merge
+from benchmarks.settings import Settings, check_names
 
 DOMAINS = ("matrix", "graph")
 FOLDER = Path(__file__).parent / "presets"
@@ -67,10 +67,10 @@ class Preset(_Table):
     def _known_methods(cls, methods: list[str]) -> list[str]:
         return expand_methods(methods)
 
-    def domain(self, name: str) -> Domain:
-        """The section of a domain, with the preset's common settings merged in."""
-        section: Domain = getattr(self, name)
-        return section.model_copy(update={"settings": merge(self.settings, section.settings)})
+    def section(self, domain: str) -> Domain:
+        """What is swept for the tasks of a domain."""
+        section: Domain = getattr(self, domain)
+        return section
 
 
 def named_presets() -> list[str]:
@@ -97,14 +97,24 @@ def checked(table: dict[str, Any]) -> Preset:
     try:
         return Preset.model_validate(table)
     except ValidationError as errors:
-        raise UsageError(" ".join(_sentence(error) for error in errors.errors())) from errors
+        sentences = dict.fromkeys(_sentence(error) for error in errors.errors())
+        raise UsageError(" ".join(sentences)) from errors
 
 
 def _sentence(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
+    """What pydantic found, as a user would say it."""
+    place = [str(part) for part in error["loc"]]
+    name, value = ".".join(part for part in place if not part.isdigit()), error["input"]
+    limits = error.get("ctx", {})
+    if "error" in limits:
+        return str(limits["error"])
+    if place[0] == "difficulties" and error["type"] != "missing":
+        return str(unknown("difficulty", str(value), ["same", "harder", "a positive number"]))
     if error["type"] == "extra_forbidden":
-        known = {**Preset.model_fields, **Domain.model_fields}
-        return str(unknown("key of a preset", place, known))
-    if "error" in error.get("ctx", {}):
-        return str(error["ctx"]["error"])
-    return f"{place}: {error['msg']}, not {error['input']!r}."
+        return str(unknown("key", place[-1], [*Preset.model_fields, *Domain.model_fields]))
+    wrong = {
+        "missing": "is missing",
+        "too_short": "must name at least one",
+        "greater_than_equal": f"must be at least {limits.get('ge')}, not {value!r}",
+    }
+    return f"{name} {wrong.get(error['type'], f'cannot be {value!r}: ' + error['msg'])}."

@@ -36,6 +36,7 @@ class Heartbeat:
     def __init__(self, folder: Path) -> None:
         self.path = folder / PROGRESS
         self.written = 0.0
+        self.end()  # of a run that was cut off
 
     def __call__(self, done: int) -> None:
         if time.monotonic() - self.written > BEAT:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import torch
+
 from benchmarks.errors import UsageError
 from benchmarks.preset import Domain, Preset
 from benchmarks.registry import (
@@ -48,7 +50,7 @@ class Run:
             "method": self.method,
             "version": METHODS[self.method].version,
             "protocol": PROTOCOL,
-            "task": {"name": self.task.name, **vars(self.task)},
+            "task": {"name": self.task.name, **_values(self.task)},
             "settings": self.settings,
             "seed": self.seed,
         }
@@ -105,19 +107,19 @@ class Evaluation:
         """Names the evaluation of a run of ``task``, whatever its budgets."""
         return _hash(
             {
-                "task": repr(task.test(self.size, self.difficulty)),
+                "task": str(task.test(self.size, self.difficulty)),
                 "difficulty": self.difficulty,
                 "problems": self.problems,
             }
         )
 
 
-def plan(preset: Preset) -> list[tuple[Run, list[Evaluation]]]:
-    """Every run of a preset with its evaluations.
+def plan(preset: Preset, said: Settings) -> list[tuple[Run, list[Evaluation]]]:
+    """Every run of a preset with its evaluations; the settings ``said`` go before the preset's.
 
     Raises UsageError if a method cannot be made with its settings, or no method fits a task.
     """
-    planned = [each for task in preset.tasks for each in _plan_task(preset, task_named(task))]
+    planned = [each for name in preset.tasks for each in _plan_task(preset, task_named(name), said)]
     for run in {(run.method, run.task.name): run for run, _ in planned}.values():
         _check(run)
     if not planned:
@@ -125,21 +127,23 @@ def plan(preset: Preset) -> list[tuple[Run, list[Evaluation]]]:
     return planned
 
 
-def _plan_task(preset: Preset, cls: type[Task]) -> Iterator[tuple[Run, list[Evaluation]]]:
-    section = preset.domain(cls.domain)
-    for task in _tasks(cls, section):
+def _plan_task(
+    preset: Preset, cls: type[Task], said: Settings
+) -> Iterator[tuple[Run, list[Evaluation]]]:
+    section = preset.section(cls.domain)
+    layers = [preset.settings, section.settings, said]
+    for task in _tasks(cls, section, task_settings(cls.name, layers)):
         evaluations = _evaluations(task, preset, section)
         for name in preset.methods:
             method = METHODS[name]
-            settings = settings_for(name, cls.domain, section.settings)
+            settings = settings_for(name, cls.domain, layers)
             if method.answers_task(task) and evaluations:
                 for seed in range(preset.seeds if method.learns else 1):
                     yield Run(name, task, settings, seed), evaluations
 
 
-def _tasks(cls: type[Task], section: Domain) -> list[Task]:
+def _tasks(cls: type[Task], section: Domain, values: Settings) -> list[Task]:
     """What is trained on: every size of a matrix apart, graphs of all sizes at once."""
-    values = task_settings(cls.name, section.settings)
     make: Any = cls
     try:
         if cls.domain == "graph":
@@ -165,9 +169,16 @@ def _check(run: Run) -> None:
     """Make the method once, so that a setting that it refuses is known before anything runs."""
     try:
         if METHODS[run.method].learns:
-            run.training.check(run.untrained())
+            with torch.device("meta"):  # shapes without numbers, however large
+                run.training.check(run.untrained())
     except ValueError as error:
         raise UsageError(f"{run.method}: {error}") from error
+
+
+def _values(task: Task) -> dict[str, Any]:
+    """The size of a task, and its values that are not the default."""
+    usual = vars(type(task)())
+    return {k: v for k, v in vars(task).items() if k == "size" or v != usual[k]}
 
 
 def _hash(description: dict[str, Any]) -> str:

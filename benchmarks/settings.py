@@ -8,7 +8,7 @@ values of that task.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ def parse_assignments(assignments: Iterable[str]) -> Settings:
             raise UsageError(f"--set takes name=value, not {assignment!r}.")
         method, _, own = name.strip().rpartition(".")
         table = parsed.setdefault(method, {}) if method else parsed
+        if not isinstance(table, dict) or isinstance(table.get(own), dict):
+            raise UsageError(f"--set {assignment}: {method or own} is not a setting of its own.")
         table[own] = _value(text.strip())
-    check_names(parsed)
     return parsed
 
 
@@ -39,7 +40,9 @@ def check_names(settings: Settings) -> None:
     """Raise UsageError for a setting that no method has, or a table of no method and no task."""
     everything = {name for method in METHODS.values() for name in default_settings(method)}
     for name, value in settings.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) or name in METHODS or name in TASKS:
+            if not isinstance(value, Mapping):
+                raise UsageError(f"{name!r} is no setting; write {name}.SETTING = {value!r}.")
             own = _settings_under(name)
             for inner in value:
                 if inner not in own:
@@ -48,20 +51,19 @@ def check_names(settings: Settings) -> None:
             raise unknown("setting", name, everything)
 
 
-def merge(*tables: Settings) -> Settings:
-    """Later tables go before earlier ones, method by method."""
-    merged: Settings = {}
-    for table in tables:
-        for name, value in table.items():
-            merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
-    return merged
+def settings_for(method: str, domain: str, layers: Sequence[Settings]) -> Settings:
+    """All settings of a method: the protocol's, overlaid by one layer after the other.
 
-
-def settings_for(method: str, domain: str, settings: Settings) -> Settings:
-    """All settings of a method: the protocol's, overlaid with what is set for all and for it."""
-    usual = protocol_settings(method, domain)
-    chosen = {**settings, **settings.get(method, {})}
-    return {name: _like(name, chosen.get(name, value), value) for name, value in usual.items()}
+    In a layer, what is said for the method goes before what is said for all. Raises UsageError for
+    a value of another kind than the protocol's.
+    """
+    complete = protocol_settings(method, domain)
+    for layer in layers:
+        said = {**layer, **layer.get(method, {})}
+        complete |= {
+            name: _like(name, said[name], value) for name, value in complete.items() if name in said
+        }
+    return complete
 
 
 def protocol_settings(method: str, domain: str) -> Settings:
@@ -72,9 +74,9 @@ def protocol_settings(method: str, domain: str) -> Settings:
     return {name: said.get(name, default) for name, default in defaults.items()}
 
 
-def task_settings(task: str, settings: Settings) -> Settings:
+def task_settings(task: str, layers: Sequence[Settings]) -> Settings:
     """The values that are set for a task."""
-    return dict(settings.get(task, {}))
+    return {name: value for layer in layers for name, value in layer.get(task, {}).items()}
 
 
 def _settings_under(name: str) -> Settings:

@@ -60,6 +60,7 @@ COLUMNS = (
     "dtype",
     "mse_trivial",
     "mse_best",
+    "mse_best_uncertainty",
 )
 """The columns of results.csv, one row per run, size, difficulty, step budget and selection.
 
@@ -83,16 +84,17 @@ class Store:
         Raises UsageError if the folder cannot be written, or if its results.csv is not one of ours
         or has rows of runs that are not in it; nothing is changed then.
         """
-        try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(
-                f"The output folder {self.folder} cannot be made: {error.strerror}."
-            ) from error
-        if not os.access(self.folder / "runs", os.W_OK):
-            raise UsageError(f"The output folder {self.folder} cannot be written.")
         if self.csv.exists():
             self._check_csv()
+        elif (self.folder / "table.md").exists():
+            raise UsageError(f"{self.folder} holds a table.md but no results.csv: not one of ours.")
+        for inner in (self.folder / "runs", self.folder / "figures"):
+            try:
+                inner.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"The folder {inner} cannot be made: {error.strerror}.") from error
+            if not os.access(inner, os.W_OK):
+                raise UsageError(f"The folder {inner} cannot be written.")
 
     def rows(self, run_key: str, evaluation_key: str) -> list[dict[str, Any]]:
         """The rows of an evaluation; none if it has not been finished."""
@@ -141,7 +143,9 @@ class Store:
 def read_results(folder: Path) -> pd.DataFrame:
     """results.csv of a folder. Raises UsageError if it is missing or not one of ours."""
     path = folder / "results.csv"
-    if not path.is_file():
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; choose another one with --out.")
+    if not path.exists():
         raise UsageError(f"There is no {path}. Run a sweep with --out {folder} first.")
     try:
         frame = pd.read_csv(path, dtype={"difficulty": str, "error": str, "run_key": str})
@@ -157,15 +161,18 @@ def read_results(folder: Path) -> pd.DataFrame:
     return frame
 
 
-def read_traces(folder: Path, run_key: str) -> dict[tuple[int, str], pd.DataFrame]:
-    """The traces of a run, by size and difficulty."""
-    traces = {}
-    for path in sorted((folder / "runs" / run_key).glob("*/rows.json")):
-        rows = json.loads(path.read_text())
+def read_trace(folder: Path, row: Any) -> pd.DataFrame:
+    """The trace behind a row of results. Raises UsageError if it is not there."""
+    for path in sorted((folder / "runs" / row.run_key).glob("*/rows.json")):
+        first = json.loads(path.read_text())[0]
+        case = (first["size"], str(first["difficulty"]), first["problems"])
         trace = path.with_name("trace.parquet")
-        if trace.exists():
-            traces[rows[0]["size"], str(rows[0]["difficulty"])] = pd.read_parquet(trace)
-    return traces
+        if case == (row.size, row.difficulty, row.problems) and trace.exists():
+            return pd.read_parquet(trace)
+    raise UsageError(
+        f"{folder / 'runs' / row.run_key} has no trace of size {row.size}, {row.difficulty}: "
+        "run the sweep again"
+    )
 
 
 def _sortable(column: pd.Series) -> pd.Series:

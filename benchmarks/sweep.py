@@ -15,10 +15,10 @@ from benchmarks.cli import run_command
 from benchmarks.errors import UsageError, unknown
 from benchmarks.execute import execute
 from benchmarks.figures import write_figures
-from benchmarks.preset import DOMAINS, checked, named_presets, read_preset
+from benchmarks.preset import DOMAINS, Preset, checked, named_presets, read_preset
 from benchmarks.progress import Display
 from benchmarks.runs import Evaluation, Run, plan
-from benchmarks.settings import Settings, merge, parse_assignments
+from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
 from benchmarks.tables import write_table
 from irem_core.trainer import DTYPES
@@ -62,8 +62,9 @@ def sweep(
     settings = parse_assignments(assignments or [])
     settings |= {"train_iterations": train_iterations} if train_iterations is not None else {}
     settings |= {"dtype": dtype} if dtype is not None else {}
-    table = with_options(
-        read_preset(preset),
+    check_names(settings)
+    chosen = with_options(
+        checked(read_preset(preset)),
         {
             "tasks": _names(tasks),
             "methods": _names(methods),
@@ -71,9 +72,8 @@ def sweep(
             "seeds": seeds,
         },
         {"sizes": _numbers("--sizes", sizes), "steps": _numbers("--steps", steps)},
-        settings,
     )
-    planned = plan(checked(table))
+    planned = plan(chosen, settings)
     where = _device(device)
     folder = out or Path("runs") / Path(preset).stem
     if dry_run:
@@ -81,8 +81,10 @@ def sweep(
         return
     store = Store(folder)
     store.prepare()
-    statuses = run_all(planned, store, jobs, threads or cores() // jobs or 1, where)
-    store.collect()
+    try:
+        statuses = run_all(planned, store, jobs, threads or cores() // jobs or 1, where)
+    finally:
+        store.collect()  # what is finished is written down, whatever happened to the others
     print(write_table(folder))
     for path in write_figures(folder):
         print(path)
@@ -93,22 +95,12 @@ def sweep(
         raise typer.Exit(1)
 
 
-def with_options(
-    table: dict[str, Any],
-    options: dict[str, Any],
-    domain_options: dict[str, Any],
-    settings: Settings,
-) -> dict[str, Any]:
-    """A preset's table in which what was said on the command line goes first."""
+def with_options(preset: Preset, options: dict[str, Any], domain_options: dict[str, Any]) -> Preset:
+    """A preset in which what was said on the command line goes first."""
     said = {name: value for name, value in options.items() if value is not None}
     domain = {name: value for name, value in domain_options.items() if value is not None}
-    sections = {}
-    for name in DOMAINS:
-        section = dict(table.get(name, {}))
-        sections[name] = (
-            section | domain | {"settings": merge(section.get("settings", {}), settings)}
-        )
-    return {**table, **said, **sections}
+    sections = {name: preset.section(name).model_dump() | domain for name in DOMAINS}
+    return checked(preset.model_dump() | said | sections)
 
 
 def cores() -> int:
@@ -140,8 +132,11 @@ def _execute(
 
 def _describe(planned: Planned) -> None:
     for run, evaluations in planned:
-        tests = ", ".join(f"{e.difficulty} up to {e.steps[-1]} steps" for e in evaluations)
-        print(f"{run.key}  {run.method} on {run.task}, seed {run.seed}: {tests}")
+        tests = ", ".join(f"{e.size} {e.difficulty}" for e in evaluations)
+        print(
+            f"{run.key}  {run.method} on {run.task}, seed {run.seed}: {tests}; "
+            f"up to {evaluations[0].steps[-1]} steps"
+        )
     print(f"{len(planned)} runs")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from benchmarks.cases import Comparison, comparisons, in_method_order
+from benchmarks.cases import Comparison, comparisons
 from benchmarks.cli import run_command
 from benchmarks.store import read_results
 from irem_core.checkpoint import write_whole
@@ -39,49 +39,60 @@ def markdown(results: pd.DataFrame) -> str:
 
 def _by_method(comparison: Comparison) -> str:
     rows, cases = comparison.rows, comparison.cases
-    lines = [
-        _line(of_one, cases)
-        for _, of_one in in_method_order(rows).groupby(["method", "settings"], sort=False)
-    ]
-    lines += [_reference(rows, column, cases) for column in ("mse_trivial", "mse_best")]
+    lines = [_line(str(name), of_one, cases) for name, of_one in rows.groupby("line", sort=False)]
+    lines += [_best_trivial(rows), _best_known(rows)]
     measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill", "solved")]
     columns = ["method", *measured, "steps", "parameters", "operations"]
     frame = pd.DataFrame(lines, columns=columns).fillna("")
     return frame.to_markdown(index=False, disable_numparse=True)
 
 
-def _line(rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
-    """The table's line of one method."""
-    rows = rows[rows["steps"] == rows["steps"].max()]
-    line = {"method": str(rows["method"].iloc[0])}
+def _line(name: str, rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
+    """The table's line of one method: in each case at its largest step budget."""
+    rows = rows[rows["steps"] == rows.groupby("case")["steps"].transform("max")]
+    line = {"method": name}
     for case in cases:
         line |= _errors(rows[rows["case"] == case], case)
-    if rows["mse"].isna().all():
+    done = rows[rows["status"] == "ok"]
+    if done.empty:
         return line
     return line | {
-        "steps": f"{rows['steps_used'].max():.0f}",
-        "parameters": f"{rows['parameters'].max():,.0f}",
-        "operations": f"{rows['flops'].max():.2g}",
+        "steps": f"{done['steps_used'].max():.0f}",
+        "parameters": f"{done['parameters'].max():,.0f}",
+        "operations": f"{done['flops'].max():.2g}",
     }
 
 
 def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:
-    if rows["mse"].isna().all():
+    done = rows[rows["status"] == "ok"]
+    if done.empty:
         return {f"{case}: mse": "" if rows.empty else "did not finish"}
-    one_seed = len(rows) == 1
-    low = rows["mse_ci_low"].iloc[0] if one_seed else rows["mse"].min()
-    high = rows["mse_ci_high"].iloc[0] if one_seed else rows["mse"].max()
+    one_seed = len(done) == 1
+    low = done["mse_ci_low"].iloc[0] if one_seed else done["mse"].min()
+    high = done["mse_ci_high"].iloc[0] if one_seed else done["mse"].max()
+    missing = f" ({len(done)} of {len(rows)} seeds)" if len(done) < len(rows) else ""
     return {
-        f"{case}: mse": f"{rows['mse'].mean():.3g} [{low:.3g}, {high:.3g}]",
-        f"{case}: skill": _number(rows["skill"].mean()),
-        f"{case}: solved": f"{rows['solve_rate'].mean():.1%}",
+        f"{case}: mse": f"{done['mse'].mean():.3g} [{low:.3g}, {high:.3g}]{missing}",
+        f"{case}: skill": _number(done["skill"].mean()),
+        f"{case}: solved": f"{done['solve_rate'].mean():.1%}",
     }
 
 
-def _reference(rows: pd.DataFrame, column: str, cases: list[str]) -> dict[str, str]:
-    name = {"mse_trivial": "best trivial", "mse_best": "best known"}[column]
-    errors = rows.groupby("case")[column].first()
-    return {"method": f"*{name}*"} | {f"{case}: mse": _number(errors.get(case)) for case in cases}
+def _best_trivial(rows: pd.DataFrame) -> dict[str, str]:
+    errors = rows.groupby("case")["mse_trivial"].first()
+    return {"method": "*best trivial*"} | {
+        f"{case}: mse": _number(error) for case, error in errors.items()
+    }
+
+
+def _best_known(rows: pd.DataFrame) -> dict[str, str]:
+    """With the uncertainty of the estimate, where it is one."""
+    known = rows.groupby("case")[["mse_best", "mse_best_uncertainty"]].first()
+    return {"method": "*best known*"} | {
+        f"{best.Index}: mse": _number(best.mse_best)
+        + (f" ± {best.mse_best_uncertainty:.1g}" if best.mse_best_uncertainty else "")
+        for best in known.fillna({"mse_best_uncertainty": 0}).itertuples()
+    }
 
 
 def _number(value: float | None) -> str:

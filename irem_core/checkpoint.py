@@ -19,7 +19,7 @@ CONFIG = "config.json"
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write the file whole or not at all: no reader ever meets half of it."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with part.open("wb") as file:
         file.write(content)
         file.flush()
@@ -40,8 +40,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return tensors, json.loads(file.metadata()["about"])
 
 
-def save_method(folder: Path, method: Method, config: dict[str, Any]) -> None:
-    """Write a method's parameters, and beside them the configuration it is made from."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the configuration that a method is made from."""
     write_whole(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+
+def save_method(folder: Path, method: Method, config: dict[str, Any]) -> None:
+    """Write a method's parameters, and beside them its configuration."""
+    write_config(folder, config)
     write_tensors(folder / WEIGHTS, method.state_dict(), config)

@@ -71,10 +71,19 @@ class Method(nn.Module, ABC):
             raise ValueError(f"steps must be 0 or more, not {steps}")
         problem = problem if start is None else replace(problem, start=start)
         self.task.check(problem)
+        self._check_place(problem)
         answers = torch.stack(list(self.unroll(problem, steps)))  # [T+1, B, n_out]
         energy = self.energy
         energies = None if energy is None else torch.stack([energy(problem, y) for y in answers])
         return Trajectory(answers, energies)
+
+    def _check_place(self, problem: Problem) -> None:
+        for own in self.parameters():
+            if (own.dtype, own.device) != (problem.x.dtype, problem.x.device):
+                raise ValueError(
+                    f"{self.name} is {own.dtype} on {own.device}, the problem {problem.x.dtype} on "
+                    f"{problem.x.device}: use problem.to(device, dtype)"
+                )
 
     def used_parameters(self) -> int:
         """How many numbers training adjusts."""

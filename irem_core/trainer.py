@@ -192,22 +192,27 @@ class Trainer:
     def _train_until_validation(self, progress: Callable[[int], None]) -> None:
         began, first = time.perf_counter(), self.done
         end = min(self.training.train_iterations, first + self.training.validate_every)
-        total = torch.zeros((), dtype=self.dtype, device=self.validation.target.device)
+        losses = []  # on the device until all are there
         while self.done < end:
-            total += self.update()
+            losses.append(self.update())
             self.done += 1
             progress(self.done)
-        point = CurvePoint(end, total.item() / (end - first), self.validate())
-        if not math.isfinite(point.loss + point.validation_mse):
-            raise DivergedError(
-                f"{self.method.name} on {self.method.task}, seed {self.seed}: between update "
-                f"{first} and update {end} the loss became {point.loss}, "
-                f"the validation error {point.validation_mse}"
-            )
+        self._check_finite(torch.stack(losses), first)
+        point = CurvePoint(end, torch.stack(losses).mean().item(), self.validate())
+        self._check_finite(torch.tensor([point.validation_mse]), end - 1, "validation error")
         if point.validation_mse < min((p.validation_mse for p in self.curve), default=math.inf):
             self.best = self._copy_of_method()
         self.curve.append(point)
         self.seconds += time.perf_counter() - began
+
+    def _check_finite(self, values: Tensor, before: int, what: str = "loss") -> None:
+        """Raise DivergedError if a value is not finite, the first being of update before + 1."""
+        wrong = (~values.isfinite()).nonzero()
+        if len(wrong):
+            raise DivergedError(
+                f"{self.method.name} on {self.method.task}, seed {self.seed}: at update "
+                f"{before + 1 + int(wrong[0])} the {what} became {values[wrong[0]].item()}"
+            )
 
     def _copy_of_method(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.method.state_dict().items()}

@@ -126,6 +126,16 @@ class Trajectory:
         return self.answers[step, torch.arange(len(step), device=step.device)]
 
 
+def described(task: Any) -> str:
+    """A task as text: its name, its size, and the values that are not the default.
+
+    Random streams and keys are made from it, so that a value added later changes no old result.
+    """
+    usual = {field.name: field.default for field in fields(task)}
+    values = {k: v for k, v in vars(task).items() if k == "size" or v != usual[k]}
+    return f"{task.name}({', '.join(f'{name}={value}' for name, value in values.items())})"
+
+
 class Energy(Protocol):
     """E(x, y): how badly each answer fits its problem, and where it would fit better."""
 
@@ -153,6 +163,8 @@ class Task(Protocol):
     domain: ClassVar[str]
     entrywise: ClassVar[bool]
     binary: ClassVar[bool]
+
+    def __hash__(self) -> int: ...
 
     @property
     def size(self) -> int: ...

@@ -24,7 +24,7 @@ GRAPHS = [pair for pair in PAIRS if pair.values[1].domain == "graph"]
 
 
 def make(method, task, seed=0):
-    run = Run(method.name, task, settings_for(method.name, task.domain, SMALL), seed)
+    run = Run(method.name, task, settings_for(method.name, task.domain, [SMALL]), seed)
     return run.untrained().double()
 
 

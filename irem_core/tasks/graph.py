@@ -16,7 +16,7 @@ from torch import Tensor
 
 from irem_core.checks import at_least, positive
 from irem_core.tasks.matrix import uniform
-from irem_core.types import Batch, Problem, pair_mask
+from irem_core.types import Batch, Problem, described, pair_mask
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class GraphTask(ABC):
     def __post_init__(self) -> None:
         at_least(1, smallest=self.smallest)
         at_least(self.smallest, size=self.size)
+
+    __str__ = described
 
     @property
     def n_in(self) -> int:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.checks import at_least, positive
-from irem_core.types import Batch, Problem
+from irem_core.types import Batch, Problem, described
 
 
 def uniform(
@@ -38,7 +38,11 @@ class MatrixTask(ABC):
 
     def __post_init__(self) -> None:
         at_least(1, size=self.size)
-        positive(**{self.difficulty: getattr(self, self.difficulty)})
+        level = getattr(self, self.difficulty)
+        positive(**{self.difficulty: level})
+        object.__setattr__(self, self.difficulty, float(level))  # 1 and 1.0 are the same task
+
+    __str__ = described
 
     @property
     def n_in(self) -> int:
@@ -105,7 +109,12 @@ class MatrixTask(ABC):
             if not matrix.isfinite().all():
                 raise ValueError(f"{self.name}: a matrix has entries that are not finite")
         rows = [matrix.reshape(-1, self.n_out) for matrix in matrices]  # [B, n²] each
+        if len({len(row) for row in rows}) > 1:
+            raise ValueError(
+                f"{self.name} takes as many of each matrix, not {[len(row) for row in rows]}"
+            )
         x = torch.cat(rows, dim=1)
+        x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
         generator = torch.Generator().manual_seed(seed)
         return Problem(x, uniform((len(x), self.n_out), generator, x.dtype).to(x.device))
 

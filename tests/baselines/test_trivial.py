@@ -36,7 +36,7 @@ def test_errors_that_are_known(task, cls, same, harder):
 def test_the_best_trivial_error_is_the_yardstick(task, same, harder):
     for difficulty, expected in (("same", same), ("harder", harder)):
         tested = task.at(difficulty)
-        against = yardstick(task, tested, draw_test_problems(tested, 2000))
+        against = yardstick(task, tested, 2000)
         assert against.mse_trivial == pytest.approx(expected, rel=0.04)
 
 

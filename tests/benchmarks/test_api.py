@@ -37,6 +37,13 @@ def test_mistakes_are_named(tmp_path):
         train("irem", Addition(size=2), tmp_path, hiden=3)
     with pytest.raises(UsageError, match="holds no trained method"):
         load(tmp_path / "nowhere")
+    method = train("irem", Addition(size=2), tmp_path, **SETTINGS)
+    for wrong in ({"steps": []}, {"steps": [0]}, {"problems": 1}, {"size": 3}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            evaluate(method, **wrong)
+    next(tmp_path.rglob("method.safetensors")).write_bytes(b"half")
+    with pytest.raises(UsageError, match="holds no trained method"):
+        load(next(tmp_path.iterdir()))
 
 
 def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):

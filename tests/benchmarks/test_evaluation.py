@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.best_known import BestKnown
 from baselines.feedforward import Feedforward
 from benchmarks.evaluation import (
     Trace,
@@ -22,6 +24,8 @@ from irem_core.tasks import EdgeCopy
 from irem_core.tasks.matrix import Completion, MatrixTask, uniform
 from irem_core.trainer import Trainer, Training
 
+EXACT = BestKnown(0.0, 0.0)
+
 # two problems, three steps; the energy of the second is lowest at its worst answer
 ERRORS = np.array([[4.0, 4.0], [2.0, 1.0], [1.0, 9.0], [3.0, 0.5]])
 ENERGIES = np.array([[3.0, 3.0], [2.0, 2.0], [1.0, -1.0], [4.0, 0.0]])
@@ -29,8 +33,8 @@ ENERGIES = np.array([[3.0, 3.0], [2.0, 2.0], [1.0, -1.0], [4.0, 0.0]])
 
 def by_hand(energies=ENERGIES, steps=(2, 3)):
     flops, seconds = np.arange(4) * 10.0, np.arange(4) * 0.5
-    made = Trace(ERRORS, ERRORS <= 1, energies, flops, seconds, examples=None)
-    against = Yardstick(mse_trivial=8.0, mse_best=0.0, variance=100.0)
+    made = Trace(ERRORS, ERRORS <= 1, energies, flops, seconds, None, energy_flops=3.0)
+    against = Yardstick(mse_trivial=8.0, best=EXACT, variance=100.0)
     return {
         (row["steps"], row["selection"]): row
         for row in rows(made, against, Evaluation(2, "same", 2, steps))
@@ -53,7 +57,7 @@ def test_stopping_uses_one_step_more_than_it_answers_with():
     row = by_hand(np.array([[3.0, 3.0], [4.0, 2.0], [1.0, 1.0], [0.0, 0.0]]))[3, "stopped"]
     assert row["mse"] == (4 + 0.5) / 2  # the first stops at once, the second never
     assert row["steps_used"] == (1 + 3) / 2
-    assert row["flops"] == 20
+    assert row["flops"] == 20 + 3  # and the energy of the last answer it looked at
 
 
 def test_a_method_that_is_done_keeps_its_answer_and_has_no_energy():
@@ -69,7 +73,7 @@ def test_an_error_that_is_not_finite_is_said():
     errors[3, 0] = np.inf
     made = Trace(errors, errors < 1, None, np.arange(4.0), np.arange(4.0), examples=None)
     evaluation = Evaluation(2, "same", 2, (2, 3))
-    fine, diverged = rows(made, Yardstick(8.0, 0.0, 1.0), evaluation)
+    fine, diverged = rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
     assert (fine["status"], fine["error"]) == ("ok", "")
     assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
 
@@ -119,11 +123,29 @@ def test_seconds_grow_from_zero():
     assert (np.diff(seconds.seconds) > 0).all()
 
 
-def test_test_problems_are_always_the_same_and_not_those_of_training():
+def test_test_problems_are_always_the_same():
     first, again = draw_test_problems(Addition(3), 4), draw_test_problems(Addition(3), 4)
     assert torch.equal(first.problem.x, again.problem.x)
     other = draw_test_problems(Addition(3).at("harder"), 4)
     assert not torch.allclose(2.5 * first.problem.x, other.problem.x)
+
+
+@pytest.mark.parametrize("task", [Addition(3), EdgeCopy()])
+def test_training_validation_and_test_share_no_problem(task):
+    training = Training(batch=16, validation_problems=16, dtype="float64")
+    trainer = Trainer(Feedforward(task, hidden=2), training, seed=0)
+    drawn = [trainer.draw(), trainer.validation, draw_test_problems(task, 16)]
+    for one, other in itertools.combinations(drawn, 2):
+        same = (one.problem.x[:, None] == other.problem.x[None]).all(dim=2)
+        assert not same.any()
+
+
+def test_an_energy_that_is_not_finite_is_said():
+    energies = ENERGIES.copy()
+    energies[3, 1] = np.nan
+    found = by_hand(energies)
+    assert {row["status"] for row in found.values() if row["steps"] == 3} == {"diverged"}
+    assert {row["status"] for row in found.values() if row["steps"] == 2} == {"ok"}
 
 
 def test_the_variance_is_of_the_answers_at_same_difficulty():
@@ -133,7 +155,7 @@ def test_the_variance_is_of_the_answers_at_same_difficulty():
         (EdgeCopy(), "same", 1 / 3),
     ):
         tested = task.test(task.size, "same" if difficulty == "same" else difficulty)
-        against = yardstick(task, tested, draw_test_problems(tested, 50))
+        against = yardstick(task, tested, 50)
         assert against.variance == pytest.approx(variance, rel=0.05)
 
 
@@ -165,7 +187,9 @@ def test_no_method_and_no_selection_beats_the_variance_of_pure_noise(cls):
     problems = draw_test_problems(task, 4000).to("cpu", torch.float32)
     evaluation = Evaluation(2, "same", 4000, (1, 5, 10, 40))
     best = min(
-        rows(trace(method, problems, 40, variance=1 / 3), Yardstick(1 / 3, 0.0, 1 / 3), evaluation),
+        rows(
+            trace(method, problems, 40, variance=1 / 3), Yardstick(1 / 3, EXACT, 1 / 3), evaluation
+        ),
         key=lambda row: row["mse"],
     )
     # 16,000 entries with a standard deviation of 0.298 of the square: four standard errors

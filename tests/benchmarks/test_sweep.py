@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -114,18 +115,72 @@ def test_a_run_that_fails_costs_only_itself(tmp_path, capsys):
     assert run(*TINY, "--set", "step_size=1e38", "--out", tmp_path) == 1
     results = read_results(tmp_path).set_index("method")
     assert (results.loc["irem", "status"] == "diverged").all()
-    assert results.loc["irem", "error"].str.contains("seed 0: between update 0 and").all()
+    assert results.loc["irem", "error"].str.contains("seed 0: at update 1 the").all()
     assert (results.loc["trivial_copy", "status"] == "ok").all()
     assert "1 of 3 runs did not finish" in capsys.readouterr().out
     assert "DivergedError" in next(tmp_path.glob("runs/*/error.txt")).read_text()
     assert "Not finished" in (tmp_path / "table.md").read_text()
 
 
+def test_runs_with_other_settings_are_lines_of_their_own(tmp_path):
+    for step_size in (1.0, 2.0):
+        options = ["--methods", "irem", "--set", f"irem.step_size={step_size}"]
+        assert run("--preset", "smoke", "--tasks", "addition", *options, "--out", tmp_path) == 0
+    table = (tmp_path / "table.md").read_text()
+    assert "| irem (step_size=1.0)" in table
+    assert "| irem (step_size=2.0)" in table
+
+
+def test_what_is_said_last_goes_first(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keys = []
+    for options in ([], ["--set", "stored=8"], ["--set", "irem.stored=8"]):
+        assert run("--dry-run", *TINY, *options) == 0
+        keys.append(capsys.readouterr().out.split()[0])
+    assert keys[0] != keys[1] == keys[2]
+
+
+def test_a_variant_of_a_task_is_its_own_run(tmp_path):
+    options = ["--tasks", "connected_components", "--methods", "trivial_linear"]
+    options += ["--set", "connected_components.mean_degree=1.0"]
+    assert run("--preset", "smoke", *options, "--out", tmp_path) == 0
+    assert (read_results(tmp_path)["settings"] == '{"mean_degree":1.0}').all()
+
+
+def test_one_difficulty_alone_is_not_called_unfinished(tmp_path):
+    assert run(*TINY, "--out", tmp_path) == 0
+    options = ["--preset", "smoke", "--tasks", "addition", "--methods", "feedforward"]
+    assert run(*options, "--difficulties", "same", "--steps", 9, "--out", tmp_path) == 0
+    assert "did not finish" not in (tmp_path / "table.md").read_text()
+
+
+def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(tmp_path):
+    options = ["--set", "step_size=1e25", "--train-iterations", "0", "--steps", "1,20"]
+    assert run(*TINY, *options, "--out", tmp_path) == 1
+    assert (tmp_path / "figures" / "error_against_steps_addition_3.png").exists()
+
+
+def test_a_sweep_that_is_killed_goes_on_and_ends_the_same(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.sweep", *TINY, "--methods", "irem"]
+    command += ["--set", "train_iterations=600", "--set", "validate_every=20", "--out", "cut"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob("cut/runs/*/state.safetensors")):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    assert not list(tmp_path.glob("cut/runs/*/method.safetensors"))
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    whole = [*command[:-1], "whole"]
+    subprocess.run(whole, cwd=tmp_path, check=True, capture_output=True)
+    pd.testing.assert_frame_equal(numbers(tmp_path / "cut"), numbers(tmp_path / "whole"))
+
+
 def test_dry_run_writes_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("--dry-run", "--preset", "paper", "--tasks", "inverse") == 0
     said = capsys.readouterr().out
-    assert "irem on Inverse(size=20, ridge=0.5), seed 4: same up to 80 steps" in said
+    assert "irem on inverse(size=20), seed 4: 20 same, 20 harder; up to 80 steps" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -155,7 +210,7 @@ def test_a_preset_of_ones_own(tmp_path):
     [
         (["--tasks", "additoin"], "Unknown task 'additoin'. Did you mean 'addition'?"),
         (["--methods", "irm"], "Unknown method 'irm'. Did you mean 'irem'?"),
-        (["--methods", ""], "methods"),
+        (["--methods", ""], "methods must name at least one."),
         (["--preset", "quik"], "Unknown preset 'quik'. Did you mean 'quick'?"),
         (["--set", "hiden=3"], "Unknown setting 'hiden'. Did you mean 'hidden'?"),
         (["--set", "irem.hiden=3"], "Unknown setting of irem 'hiden'. Did you mean 'hidden'?"),
@@ -165,13 +220,20 @@ def test_a_preset_of_ones_own(tmp_path):
         (["--set", "hidden=0"], "hidden must be a whole number from 1 on, not 0"),
         (["--set", "truncated=1"], "'truncated' takes true or false, not 1."),
         (["--set", "batch=100"], "a batch of 100 cannot have"),
-        (["--sizes", "0"], "matrix.sizes.0: Input should be greater than or equal to 1, not 0."),
+        (["--sizes", "0"], "matrix.sizes must be at least 1, not 0."),
         (["--sizes", "big"], "--sizes takes whole numbers separated by commas, not 'big'."),
-        (["--steps", "0"], "matrix.steps.0: Input should be greater than or equal to 1, not 0."),
+        (["--steps", "0"], "matrix.steps must be at least 1, not 0."),
         (["--steps", "1,x"], "--steps takes whole numbers separated by commas, not '1,x'."),
-        (["--difficulties", "hard"], "difficulties"),
-        (["--difficulties", "-1"], "difficulties"),
-        (["--seeds", "0"], "seeds: Input should be greater than or equal to 1, not 0."),
+        (["--difficulties", "hard"], "Unknown difficulty 'hard'. Did you mean 'harder'?"),
+        (["--difficulties", "-1"], "Unknown difficulty '-1.0'."),
+        (["--seeds", "0"], "seeds must be at least 1, not 0."),
+        (["--set", "irem=3"], "'irem' is no setting; write irem.SETTING"),
+        (["--set", "irem=3", "--set", "irem.hidden=3"], "is not a setting of its own"),
+        (
+            ["--set", "addition.scael=3"],
+            "Unknown setting of addition 'scael'. Did you mean 'scale'?",
+        ),
+        (["--set", "addition.scale=-1"], "scale must be a positive number, not -1"),
         (["--train-iterations", "-1"], "train_iterations must be a whole number from 0 on"),
         (["--device", "cud"], "Unknown device 'cud'. Did you mean 'cuda'?"),
         (["--dtype", "float16"], "dtype must be one of float32, float64, not 'float16'"),
@@ -197,9 +259,12 @@ def test_a_device_that_is_not_there(capsys, monkeypatch, tmp_path):
     ("text", "said"),
     [
         ("tasks = [", "cannot be read as TOML"),
-        ("tasks = []", "tasks"),
-        ("colour = 1", "Unknown key of a preset 'colour'"),
-        ("", "tasks: Field required"),
+        ("tasks = []", "tasks must name at least one."),
+        ("colour = 1", "Unknown key 'colour'"),
+        ("", "tasks is missing. methods is missing."),
+        ("matrix = 3", "matrix cannot be 3"),
+        ("[matrix]\nsettings = 3", "matrix.settings cannot be 3"),
+        ("[settings]\nirem = 3", "'irem' is no setting"),
     ],
 )
 def test_a_bad_preset_is_named(text, said, capsys, tmp_path):
@@ -215,6 +280,7 @@ def test_a_csv_that_is_not_ours_is_left_as_it_was(content, capsys, tmp_path):
     csv.write_bytes(content.encode("latin-1"))
     assert str(csv) in complaint(capsys, *TINY, "--out", tmp_path)
     assert csv.read_bytes() == content.encode("latin-1")
+    assert list(tmp_path.iterdir()) == [csv]
 
 
 def test_rows_whose_runs_are_elsewhere_are_not_lost(smoke, capsys, tmp_path):

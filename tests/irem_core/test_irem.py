@@ -58,6 +58,22 @@ def test_gradient_of_the_loss_against_finite_differences(truncated):
         assert (parameter.grad * nudge).sum().item() == pytest.approx((up - down) / 2, rel=1e-5)
 
 
+def test_the_energy_is_the_published_network():
+    energy, problem = small_method().energy, small_batch().problem
+    hidden = torch.cat([problem.start, problem.x], dim=1)
+    for layer in energy.layers:
+        pre = hidden @ layer.weight.T + layer.bias
+        hidden = pre / (1 + torch.exp(-pre))  # swish
+    expected = hidden @ energy.out.weight[0] + energy.out.bias
+    torch.testing.assert_close(energy(problem, problem.start), expected)
+    assert [layer.weight.shape for layer in energy.layers] == [(8, 12), (8, 8), (8, 8)]
+
+
+def test_a_problem_of_another_type_is_refused():
+    with pytest.raises(ValueError, match=r"torch.float64.*the problem torch.float32"):
+        small_method().solve(Addition(size=2).draw(1, stream("test")).problem, 1)
+
+
 def test_truncated_and_full_gradients_differ():
     gradients = []
     for truncated in (True, False):

@@ -93,6 +93,16 @@ def test_difficulty_is_a_value_of_the_task(cls):
         cls(size=0)
 
 
+def test_equal_tasks_are_named_alike_and_so_drawn_alike():
+    assert str(Addition(5, scale=1)) == str(Addition(5)) == "addition(size=5)"
+    assert str(Addition(5).at("harder")) == "addition(size=5, scale=2.5)"
+
+
+def test_whole_numbers_make_a_problem():
+    eye = torch.eye(3, dtype=torch.long)
+    assert Addition(3).problem(eye, eye).x.dtype == torch.float32
+
+
 def test_problems_of_ones_own():
     a, b = torch.rand(2, 3, 3)
     task = Addition(size=3)
@@ -108,6 +118,7 @@ def test_problems_of_ones_own():
     [
         ([torch.zeros(3, 3)], "takes 2 matrices, not 1"),
         ([torch.zeros(3, 3), torch.zeros(2, 3)], r"not \[2, 3\]"),
+        ([torch.zeros(2, 3, 3), torch.zeros(3, 3)], r"as many of each matrix, not \[2, 1\]"),
         ([torch.zeros(9), torch.zeros(9)], r"not \[9\]"),
         ([torch.zeros(3, 3), torch.full((3, 3), torch.nan)], "not finite"),
     ],
