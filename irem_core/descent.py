@@ -47,17 +47,16 @@ def descend(
     answer = problem.start
     yield answer
     for t in range(steps):
-        if keeps_graph(t):
-            answer = rule(answer, differentiable_gradient(energy, problem, answer))
-        else:
-            answer = rule(answer, energy.gradient(problem, answer)).detach()
+        keep = keeps_graph(t)
+        answer = rule(answer, energy.gradient(problem, answer, keep))
+        answer = answer if keep else answer.detach()
         yield answer
 
 
-def differentiable_gradient(
+def autograd_gradient(
     energy: Energy, problem: Problem, answer: Float[Tensor, "B n_out"]
 ) -> Float[Tensor, "B n_out"]:
-    """dE/dy of each problem, with the graph that a loss on it is differentiated through."""
+    """dE/dy of each problem by autograd, with the graph to differentiate it."""
     with torch.enable_grad():
         answer = answer if answer.requires_grad else answer.detach().requires_grad_()
         total = energy(problem, answer).sum()  # problems do not mix: row b is dE_b/dy_b

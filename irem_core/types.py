@@ -144,9 +144,9 @@ class Energy(Protocol):
     ) -> Float[Tensor, " B"]: ...
 
     def gradient(
-        self, problem: Problem, answer: Float[Tensor, "B n_out"]
+        self, problem: Problem, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
     ) -> Float[Tensor, "B n_out"]:
-        """dE/dy, for steps that nobody differentiates; it needs no autograd."""
+        """dE/dy; with ``keep_graph`` it can be differentiated, else it needs no autograd."""
         ...
 
 

@@ -23,5 +23,7 @@ class QuadraticEnergy:
     def __call__(self, problem: Problem, answer: Float[Tensor, "B n"]) -> Float[Tensor, " B"]:
         return self.curvature / 2 * (answer - problem.x).square().sum(dim=1)
 
-    def gradient(self, problem: Problem, answer: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
+    def gradient(
+        self, problem: Problem, answer: Float[Tensor, "B n"], keep_graph: bool = False
+    ) -> Float[Tensor, "B n"]:
         return self.curvature * (answer - problem.x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -35,11 +36,25 @@ class GraphEnergy(nn.Module):
     def forward(self, problem: Problem, answer: Float[Tensor, "B NN"]) -> Float[Tensor, " B"]:
         return per_size(self._energy, problem, answer)
 
-    def gradient(self, problem: Problem, answer: Float[Tensor, "B NN"]) -> Float[Tensor, "B NN"]:
-        """dE/dy without autograd; nothing of it can be differentiated."""
+    def gradient(
+        self, problem: Problem, answer: Float[Tensor, "B NN"], keep_graph: bool = False
+    ) -> Float[Tensor, "B NN"]:
+        """dE/dy, back through the active pieces; it needs no autograd of the energy."""
+        if keep_graph:
+            return _Gradient.apply(self, problem, answer, *self.parameters())
         with torch.no_grad():
             maps = self.trunk.edge_maps()
             return per_size(partial(self._gradient, maps), problem, answer)
+
+    def slope(
+        self,
+        problem: Problem,
+        answer: Float[Tensor, "B NN"],
+        direction: Float[Tensor, "B NN"],
+    ) -> Float[Tensor, " B"]:
+        """dE/dy * direction: forward through the active pieces. Autograd differentiates it."""
+        maps = self.trunk.edge_maps()
+        return per_size(partial(self._slope, maps), problem, answer, direction)
 
     def _energy(self, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, " B"]:
         pooled = self.trunk(values).amax(dim=1)  # [B, hidden]
@@ -72,3 +87,47 @@ class GraphEnergy(nn.Module):
         hidden = self.head(pooled)
         back = (self.out.weight[0] * (hidden > 0)) @ self.head.weight  # [B, hidden]
         return torch.zeros_like(states).scatter_(1, node[:, None], back[:, None])
+
+    def _slope(self, maps: list[EdgeMap], values: Float[Tensor, "B n n 3"]) -> Float[Tensor, " B"]:
+        """How the states, and at last the energy, move when the candidate edges do.
+
+        The states themselves are only needed to say which pieces are active.
+        """
+        edges, direction = values[..., :2], values[..., 2:]  # direction: [B, n, n, 1]
+        states = moving = values.new_zeros(*values.shape[:2], 1)
+        for layer, edge_map in zip(self.trunk.layers, maps, strict=True):
+            with torch.no_grad():
+                message = messages(states, edges, edge_map)
+                states = layer.nn(states + message.sum(dim=1))
+                active = message > 0
+            moves = direction * edge_map.slope[1] + moving[:, :, None]
+            moving = (moving + (moves * active).sum(dim=1)) @ layer.nn.weight.T
+        pooled, node = states.max(dim=1)
+        moving = moving.gather(1, node[:, None])[:, 0] @ self.head.weight.T  # [B, hidden]
+        return (moving * (self.head(pooled) > 0)) @ self.out.weight[0]
+
+
+class _Gradient(torch.autograd.Function):
+    """dE/dy as a function of the parameters.
+
+    For a loss whose derivative by the gradient is v, its derivative by the parameters is that of
+    the slope dE/dy * v with v held fixed. By y there is none: the energy is piecewise linear.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any, energy: GraphEnergy, problem: Problem, answer: Tensor, *parameters: Tensor
+    ) -> Tensor:
+        context.energy, context.problem, context.parameters = energy, problem, parameters
+        context.save_for_backward(answer)
+        return energy.gradient(problem, answer)
+
+    @staticmethod
+    def backward(context: Any, *derivatives: Tensor) -> Any:
+        (answer,) = context.saved_tensors
+        trained = [p for p in context.parameters if p.requires_grad]
+        with torch.enable_grad():
+            slope = context.energy.slope(context.problem, answer.detach(), derivatives[0].detach())
+            gradients = iter(torch.autograd.grad(slope.sum(), trained, allow_unused=True))
+        each = [next(gradients) if p.requires_grad else None for p in context.parameters]
+        return (None, None, None, *each)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from irem_core.descent import autograd_gradient
 from irem_core.types import Problem
 
 
@@ -32,11 +33,18 @@ class MLPEnergy(nn.Module):
             hidden = silu(layer(hidden))
         return self.out(hidden).squeeze(1)
 
-    @torch.no_grad()
     def gradient(
+        self, problem: Problem, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
+    ) -> Float[Tensor, "B n_out"]:
+        """dE/dy: backpropagation written down, by autograd where its graph is to be kept."""
+        if keep_graph:
+            return autograd_gradient(self, problem, answer)
+        with torch.no_grad():
+            return self._gradient(problem, answer)
+
+    def _gradient(
         self, problem: Problem, answer: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, "B n_out"]:
-        """dE/dy without autograd; nothing of it can be differentiated."""
         hidden, sums = torch.cat([answer, problem.x], dim=1), []
         for layer in self.layers:
             sums.append(layer(hidden))  # [B, hidden], before the swish

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irem_core.descent import GradientStep, descend, differentiable_gradient
+from irem_core.descent import GradientStep, autograd_gradient, descend
 from irem_core.energy.analytic import QuadraticEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.types import Problem
@@ -66,7 +66,7 @@ def test_the_gradient_without_autograd_is_the_one_with_it(energy):
     assert not by_hand.requires_grad
     torch.testing.assert_close(
         by_hand,
-        differentiable_gradient(energy, problem, problem.start).detach(),
+        autograd_gradient(energy, problem, problem.start).detach(),
         rtol=1e-12,
         atol=1e-14,
     )

@@ -1,12 +1,14 @@
 """The dense network against torch-geometric's own layers."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import global_max_pool
 
 from irem_core import IREM
-from irem_core.descent import differentiable_gradient
+from irem_core.descent import autograd_gradient
 from irem_core.energy.graph import GraphEnergy
 from irem_core.graphs import to_torch_geometric
 from irem_core.streams import seeded_parameters, stream
@@ -49,7 +51,7 @@ def test_energy_and_gradient_equal_torch_geometrics(task, negative):
     torch.testing.assert_close(energy(problem, problem.start), expected, **exact)
     for ours in (
         energy.gradient(problem, problem.start),
-        differentiable_gradient(energy, problem, problem.start).detach(),
+        autograd_gradient(energy, problem, problem.start).detach(),
     ):
         torch.testing.assert_close(ours[problem.mask], gradient[:, 0], **exact)
         assert (ours[~problem.mask] == 0).all()
@@ -58,6 +60,43 @@ def test_energy_and_gradient_equal_torch_geometrics(task, negative):
             torch.stack([problem.x, problem.start], -1).view(9, task.size, task.size, 2)
         )
         assert (states < 0).all()
+
+
+@pytest.mark.parametrize("task", [EdgeCopy(), ShortestPath(), EdgeCopy(3, 1)])
+def test_the_gradient_is_differentiated_as_autograd_does(task):
+    """The derivative of a loss on dE/dy, by every parameter, twice through autograd."""
+    energy = make()
+    problem = task.draw(9, stream("twice"), torch.float64).problem
+    found = []
+    for gradient in (
+        energy.gradient(problem, problem.start, keep_graph=True),
+        autograd_gradient(energy, problem, problem.start),
+    ):
+        energy.zero_grad()
+        (
+            gradient * torch.linspace(-1, 2, gradient.numel()).view_as(gradient)
+        ).square().sum().backward()
+        found.append({name: p.grad for name, p in energy.named_parameters()})
+    for name, parameter in energy.named_parameters():
+        if parameter.requires_grad:
+            torch.testing.assert_close(found[0][name], found[1][name], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("truncated", [True, False])
+def test_the_training_loss_has_autograds_gradient_also_through_every_step(truncated):
+    with seeded_parameters(0):
+        method = IREM(ShortestPath(), hidden=8, inner_steps=3, truncated=truncated).double()
+    batch = ShortestPath().draw(9, stream("loss"), torch.float64)
+    found = []
+    for by_hand in (True, False):
+        method.zero_grad()
+        if not by_hand:
+            method.energy.gradient = partial(by_autograd, method.energy)
+        loss, _ = method.loss(batch)
+        loss.backward(inputs=[p for p in method.parameters() if p.requires_grad])
+        found.append([p.grad.clone() for p in method.parameters() if p.requires_grad])
+    for ours, autograds in zip(*found, strict=True):
+        torch.testing.assert_close(ours, autograds, rtol=1e-9, atol=1e-12)
 
 
 def test_messages_go_from_row_to_column():
@@ -84,6 +123,10 @@ def test_gradient_against_finite_differences():
     torch.testing.assert_close((gradient * nudge).sum(1), rise / 2, rtol=1e-6, atol=1e-15)
 
 
+def by_autograd(energy, problem, answer, keep_graph=False):
+    return autograd_gradient(energy, problem, answer)
+
+
 def test_the_published_network_trains_65920_of_its_83330_numbers():
     """Whatever is initialised how: a unit that is never active has no gradient by chance."""
     touched = {}
@@ -91,6 +134,7 @@ def test_the_published_network_trains_65920_of_its_83330_numbers():
         with seeded_parameters(seed):
             method = IREM(ShortestPath(), hidden=128, inner_steps=1, replayed=0).double()
         method.requires_grad_(True)  # every number that can have a gradient shall have one
+        method.energy.gradient = partial(by_autograd, method.energy)
         loss, _ = method.loss(ShortestPath().draw(16, stream("trained", seed), torch.float64))
         loss.backward()
         for name, p in method.named_parameters():

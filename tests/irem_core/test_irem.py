@@ -4,7 +4,7 @@ from torch.func import functional_call
 from torch.nn.functional import mse_loss
 
 from irem_core import IREM, Addition
-from irem_core.descent import GradientStep, descend, differentiable_gradient
+from irem_core.descent import GradientStep, autograd_gradient, descend
 from irem_core.streams import seeded_parameters, stream
 
 
@@ -28,8 +28,8 @@ def loss_at(method, parameters, batch, truncated):
         def __call__(self, problem, answer):
             return functional_call(method.energy, parameters, (problem, answer))
 
-        def gradient(self, problem, answer):
-            return differentiable_gradient(self, problem, answer).detach()
+        def gradient(self, problem, answer, keep_graph=False):
+            return autograd_gradient(self, problem, answer).detach()
 
     energy = Energy()
 

@@ -1,0 +1,50 @@
+"""Peak memory of what runs inside, counted from the tensors that live."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class PeakMemory(TorchDispatchMode):
+    """The most bytes that tensors made inside held at once, in ``peak``.
+
+    What was there before does not count, nor does what an operation needs while it runs; on a CPU,
+    where nobody keeps such a count, the allocator's own numbers would show what it never gave back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0
+        self.peak = 0
+        self.known: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.old: set[int] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        given = {_place(t) for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and _place(tensor) not in given:
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        if storage in self.known:
+            return
+        self.known.add(storage)
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._freed, storage.nbytes())
+
+    def _freed(self, count: int) -> None:
+        self.now -= count
+
+
+def _place(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
