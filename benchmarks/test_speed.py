@@ -31,7 +31,7 @@ def test_matrix_update(benchmark, method, size):
 def test_graph_update(benchmark, make):
     trainer = make()
     trainer.update()
-    benchmark.pedantic(trainer.update, rounds=5)
+    benchmark.pedantic(trainer.update, rounds=15)
 
 
 @pytest.mark.benchmark(group="draw 512 problems of shortest path")

@@ -14,7 +14,7 @@ from irem_core.streams import stream
 from irem_core.tasks.matrix import uniform
 from irem_core.types import Problem, pair_mask
 
-EDGES_AT_ONCE = 2**16  # keeps what is computed per edge, hidden numbers each, in tens of megabytes
+EDGES_AT_ONCE = 2**16
 
 
 def per_size(

@@ -75,9 +75,10 @@ class GraphEnergy(nn.Module):
             reversed(self.trunk.layers), reversed(maps), reversed(sent), strict=True
         ):
             arriving = back @ layer.nn.weight  # [B, n, width], of what a node sums up
-            active = torch.ops.aten.threshold_backward(
-                arriving[:, None].expand_as(message), message, 0
-            )  # [B, n, n, width]
+            torch.ops.aten.threshold_backward(  # in place: the message is not needed again
+                arriving[:, None].expand_as(message), message, 0, grad_input=message
+            )
+            active = message  # [B, n, n, width]: what arrives, where the message was active
             gradient += active @ edge_map.slope[1]
             back = arriving + active.sum(dim=2)
         return gradient
