@@ -20,7 +20,8 @@ from benchmarks.cli import run_command
 from benchmarks.registry import TASKS
 from benchmarks.store import read_results, read_trace
 
-STYLES = ["-", "--", "-.", ":"]
+STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
+COLUMNS = 3  # of panels
 LOOK: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
 WIDTH = 6.75  # inches: two columns of a page
 PUBLISHED = Path(__file__).parent / "published" / "shortest_path_error_by_step.csv"
@@ -94,7 +95,7 @@ def error_by_size(comparison: Comparison, curves: pd.DataFrame) -> Figure:
 
 
 def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
-    columns = min(count, 3)
+    columns = min(count, COLUMNS)
     rows = -(-count // columns)
     figure = Figure(figsize=(WIDTH, 0.7 + 2.1 * rows), layout="constrained")
     figure.suptitle(title, fontsize=9)
@@ -120,16 +121,17 @@ def _axes(panels: list[Axes], curves: pd.DataFrame, errors: pd.Series) -> None:
     horizon = int(curves["step"].max()) if len(curves) else 1
     ticks = [0, *(2**k for k in range(horizon.bit_length()))]
     least = 10 ** np.floor(np.log10(errors[errors > 0].min()))
-    for panel in panels:
+    for place, panel in enumerate(panels):
         panel.set_xscale("symlog", linthresh=1, linscale=0.5)
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.set_xticks([], minor=True)
         panel.set_xlim(0, horizon)
         panel.set_yscale("symlog", linthresh=least, linscale=0.5)
         panel.set_ylim(-0.2 * least, 1.5 * errors.max())
-        panel.set_xlabel("steps")
-        panel.set_ylabel("mean squared error")
-        panel.label_outer()
+        lowest, leftmost = place + COLUMNS >= len(panels), place % COLUMNS == 0
+        panel.tick_params(labelbottom=lowest)
+        panel.set_xlabel("steps" if lowest else "")
+        panel.set_ylabel("mean squared error" if leftmost else "")
 
 
 def _legend(figure: Figure, panel: Axes, note: str = "") -> None:

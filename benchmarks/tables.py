@@ -17,9 +17,7 @@ NAME = "table.md"
 LEGEND = """\
 Mean squared error of the last answer at the largest step budget; in brackets the 95 % interval over
 test problems (several seeds: their range). Skill: 1 the algorithm, 0 no better than the best
-trivial predictor. Solved: the share of problems whose error is at most 1 % of the variance of the
-answers at `same` difficulty (connected components: every entry on the right side of 1/2).
-Operations: floating-point operations for one problem, the largest.
+trivial predictor. Steps, operations (floating-point, for one problem): the most in the line.
 """
 
 
@@ -41,7 +39,7 @@ def _by_method(comparison: Comparison) -> str:
     rows, cases = comparison.rows, comparison.cases
     lines = [_line(str(name), of_one, cases) for name, of_one in rows.groupby("line", sort=False)]
     lines += [_best_trivial(rows), _best_known(rows)]
-    measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill", "solved")]
+    measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
     columns = ["method", *measured, "steps", "parameters", "operations"]
     frame = pd.DataFrame(lines, columns=columns).fillna("")
     return frame.to_markdown(index=False, disable_numparse=True)
@@ -74,7 +72,6 @@ def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:
     return {
         f"{case}: mse": f"{done['mse'].mean():.3g} [{low:.3g}, {high:.3g}]{missing}",
         f"{case}: skill": _number(done["skill"].mean()),
-        f"{case}: solved": f"{done['solve_rate'].mean():.1%}",
     }
 
 

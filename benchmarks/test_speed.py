@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baselines.feedforward import Feedforward
+from benchmarks.memory import PeakMemory
 from benchmarks.plain import PlainGraphTraining, plain_shortest_path
 from irem_core.irem import IREM
 from irem_core.streams import stream
@@ -32,6 +33,9 @@ def test_graph_update(benchmark, make):
     trainer = make()
     trainer.update()
     benchmark.pedantic(trainer.update, rounds=15)
+    with PeakMemory() as memory:
+        trainer.update()
+    benchmark.extra_info["peak_bytes"] = memory.peak
 
 
 @pytest.mark.benchmark(group="draw 512 problems of shortest path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -149,17 +150,22 @@ class Completion(MatrixTask):
     """M * R -> R: half of the entries of a noisy matrix of low rank are set to 0.
 
     R = amplitude * U V' + 0.1 N with U and V n x 10, all from N(0, 1). The answer includes the
-    noise, and no channel says which entries were observed.
+    noise, and no channel says which entries were observed. Another ``rank`` leaves the entries the
+    variance that they have at 10.
     """
 
     amplitude: float = 1 / 20
+    rank: int = 10
 
     name: ClassVar[str] = "completion"
     difficulty: ClassVar[str] = "amplitude"
     harder: ClassVar[float] = 1 / 5
-    rank: ClassVar[int] = 10
     noise: ClassVar[float] = 0.1
     observed: ClassVar[float] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1, rank=self.rank)
 
     def _draw(
         self, count: int, generator: torch.Generator, dtype: torch.dtype
@@ -169,7 +175,8 @@ class Completion(MatrixTask):
 
         n = self.size
         low_rank = normal(count, n, self.rank) @ normal(count, self.rank, n)
-        answer = self.amplitude * low_rank + self.noise * normal(count, n, n)
+        amplitude = self.amplitude * math.sqrt(10 / self.rank)
+        answer = amplitude * low_rank + self.noise * normal(count, n, n)
         chance = torch.rand(answer.shape, generator=generator, device=generator.device)
         return torch.where(chance < self.observed, answer, 0), answer
 

@@ -43,7 +43,15 @@ def test_the_table_has_every_method_beside_the_trivial_and_the_best(folder):
     places = [table.index(f"| {name}") for name in [*names, "*best known*"]]
     assert places == sorted(places)
     assert "same: skill" in table
-    assert "harder: solved" in table
+    assert "harder: skill" in table
+
+
+def test_the_readme_shows_the_table_of_results_quick():
+    root = Path(__file__).parents[2]
+    readme, table = (root / "README.md").read_text(), root / "results" / "quick" / "table.md"
+    addition = table.read_text().partition("## addition, n = 10\n\n")[2].partition("\n\n")[0]
+    assert addition.startswith("| method")
+    assert addition in readme
 
 
 def test_no_results_is_a_clear_sentence(tmp_path):

@@ -49,6 +49,17 @@ def test_completion(difficulty):
     assert_mean(pair, (10 * amplitude**2 + 0.01) ** 2 + 20 * amplitude**4)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_completion_of_another_rank_keeps_the_variance_of_its_entries(rank):
+    task = Completion(size=8, rank=rank)
+    _, answer = draw(task)
+    assert_mean(answer.square(), 10 / 400 + 0.01)
+    singular = torch.linalg.svdvals(draw(Completion(size=8, rank=rank, amplitude=50.0), 100)[1])
+    assert (singular[:, rank - 1] > 100 * singular[:, rank]).all()  # below are the noise's
+    with pytest.raises(ValueError, match="rank must be a whole number from 1 on, not 0"):
+        Completion(rank=0)
+
+
 @pytest.mark.parametrize("difficulty", ["same", "harder"])
 def test_inverse(difficulty):
     n = 5
