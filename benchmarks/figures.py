@@ -130,8 +130,8 @@ def _axes(panels: list[Axes], curves: pd.DataFrame, errors: pd.Series) -> None:
         panel.set_ylim(-0.2 * least, 1.5 * errors.max())
         lowest, leftmost = place + COLUMNS >= len(panels), place % COLUMNS == 0
         panel.tick_params(labelbottom=lowest)
-        panel.set_xlabel("steps" if lowest else "")
-        panel.set_ylabel("mean squared error" if leftmost else "")
+        panel.set_xlabel("steps", visible=lowest)
+        panel.set_ylabel("mean squared error", visible=leftmost)
 
 
 def _legend(figure: Figure, panel: Axes, note: str = "") -> None:
