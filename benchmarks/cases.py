@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -26,13 +27,18 @@ class Comparison(NamedTuple):
 
 
 def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
-    """A matrix task at a size, its difficulties side by side; a graph task, its sizes."""
-    graph = results["task"].map(lambda task: TASKS[task].domain == "graph")
-    for task, rows in results[graph].groupby("task"):
-        yield _comparison(f"{task}", f"{task}", rows.assign(case=_graph_case(rows)), "size")
-    for (task, size), rows in results[~graph].groupby(["task", "size"]):
+    """A matrix task at a size, its difficulties side by side; a graph task, its sizes.
+
+    A variant of a task, with other values, stands apart.
+    """
+    results = results.assign(variant=_variants(results))
+    graph = results["task"].map(lambda task: TASKS[task].domain == "graph").astype(bool)
+    for (task, variant), rows in results[graph].groupby(["task", "variant"]):
+        rows = rows.assign(case=_graph_case(rows))
+        yield _comparison([task, variant], rows, "size")
+    for (task, size, variant), rows in results[~graph].groupby(["task", "size", "variant"]):
         rows = rows.assign(case=rows["difficulty"])
-        yield _comparison(f"{task}, n = {size}", f"{task}_{size}", rows, "difficulty")
+        yield _comparison([task, f"n={size}", variant], rows, "difficulty")
 
 
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -41,7 +47,21 @@ def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def _comparison(title: str, name: str, rows: pd.DataFrame, by: str) -> Comparison:
+def _variants(results: pd.DataFrame) -> pd.Series:
+    """The values of each row's task that are not the default, as text."""
+
+    def variant(task: str, settings: str) -> str:
+        own = {field.name for field in fields(TASKS[task])}
+        values = json.loads(settings).items()
+        return ", ".join(f"{name}={value}" for name, value in values if name in own)
+
+    variants = [variant(*each) for each in zip(results["task"], results["settings"], strict=True)]
+    return pd.Series(variants, index=results.index, dtype=str)
+
+
+def _comparison(said: list[str], rows: pd.DataFrame, by: str) -> Comparison:
+    title = ", ".join(part for part in said if part)
+    name = title.replace(", ", "_").replace("n=", "")
     key = _difficulty_order if by == "difficulty" else None
     cases = rows.drop_duplicates("case").sort_values(by, key=key)["case"]
     # the same run tested on fewer problems says the same with less certainty

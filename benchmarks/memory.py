@@ -22,7 +22,6 @@ class PeakMemory(TorchDispatchMode):
         self.now = 0
         self.peak = 0
         self.known: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.old: set[int] = set()
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None

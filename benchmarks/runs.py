@@ -134,10 +134,16 @@ def _plan_task(
     layers = [preset.settings, section.settings, said]
     for task in _tasks(cls, section, task_settings(cls.name, layers)):
         evaluations = _evaluations(task, preset, section)
+        if not evaluations:
+            raise UsageError(
+                f"{cls.name}: none of the sizes {section.sizes} is of difficulty "
+                f"{preset.difficulties}; graphs of up to {task.size} nodes are 'same', "
+                "larger ones 'harder'."
+            )
         for name in preset.methods:
             method = METHODS[name]
             settings = settings_for(name, cls.domain, layers)
-            if method.answers_task(task) and evaluations:
+            if method.answers_task(task):
                 for seed in range(preset.seeds if method.learns else 1):
                     yield Run(name, task, settings, seed), evaluations
 

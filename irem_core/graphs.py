@@ -74,8 +74,13 @@ def to_torch_geometric(problem: Problem, answer: Float[Tensor, "B NN"] | None = 
     """Graphs of a problem as a ``Batch`` of complete graphs, row by row.
 
     ``edge_attr`` [E, 1] is the input, ``x`` [V, 1] is zero, ``y`` [E, 1] the answers, if given.
+    Raises ValueError for answers of another shape than the problem's.
     """
     assert problem.nodes is not None
+    if answer is not None and answer.shape != problem.x.shape:
+        raise ValueError(
+            f"answer must be of shape {list(problem.x.shape)}, not {list(answer.shape)}"
+        )
     mask = pair_mask(problem.nodes, problem.side)
     graphs = []
     for b, n in enumerate(problem.nodes.tolist()):
@@ -92,10 +97,14 @@ def to_torch_geometric(problem: Problem, answer: Float[Tensor, "B NN"] | None = 
 
 
 def _edge_values(graphs: Data) -> Float[Tensor, " E"]:
-    if graphs.edge_attr is None:
-        raise ValueError("edge_attr is missing: every edge needs one number")
-    if graphs.edge_index is None:
+    if not isinstance(graphs.edge_attr, Tensor):
+        raise ValueError("edge_attr is missing: a tensor with one number per edge is needed")
+    if not isinstance(graphs.edge_index, Tensor):
         raise ValueError("edge_index is missing: every ordered pair of nodes needs an edge")
+    if graphs.edge_index.ndim != 2 or len(graphs.edge_index) != 2:
+        raise ValueError(f"edge_index must be [2, E], not {list(graphs.edge_index.shape)}")
+    if graphs.edge_index.dtype != torch.long:
+        raise ValueError(f"edge_index must be of torch.int64, not {graphs.edge_index.dtype}")
     count = graphs.edge_index.shape[1]
     if graphs.edge_attr.numel() != count:
         raise ValueError(

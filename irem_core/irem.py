@@ -19,6 +19,8 @@ from irem_core.types import Batch, Problem, Task
 class IREM(Method):
     """An energy network, and gradient descent on it as the reasoning.
 
+    The defaults are the paper's for matrices; ``benchmarks.train`` knows those for graphs.
+
     hidden: width of the energy network.
     inner_steps: steps of descent in training.
     step_size: of the descent.

@@ -71,6 +71,7 @@ class Method(nn.Module, ABC):
             raise ValueError(f"steps must be 0 or more, not {steps}")
         problem = problem if start is None else replace(problem, start=start)
         self.task.check(problem)
+        problem = replace(problem, start=problem.start * problem.mask)
         self._check_place(problem)
         answers = torch.stack(list(self.unroll(problem, steps)))  # [T+1, B, n_out]
         energy = self.energy

@@ -24,6 +24,8 @@ class GraphEnergy(nn.Module):
 
     def __init__(self, hidden: int = 128) -> None:
         super().__init__()
+        if hidden % 2:
+            raise ValueError(f"hidden must be even, half for either edge value, not {hidden}")
         self.trunk = GINETrunk(values=2, hidden=hidden)
         self.head = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1)
@@ -84,10 +86,9 @@ class GraphEnergy(nn.Module):
         return gradient
 
     def _head_gradient(self, states: Float[Tensor, "B n hidden"]) -> Float[Tensor, "B n hidden"]:
-        pooled, node = states.max(dim=1)
-        hidden = self.head(pooled)
-        back = (self.out.weight[0] * (hidden > 0)) @ self.head.weight  # [B, hidden]
-        return torch.zeros_like(states).scatter_(1, node[:, None], back[:, None])
+        pooled = states.amax(dim=1)
+        back = (self.out.weight[0] * (self.head(pooled) > 0)) @ self.head.weight  # [B, hidden]
+        return back[:, None] * shares(states, pooled)
 
     def _slope(self, maps: list[EdgeMap], values: Float[Tensor, "B n n 3"]) -> Float[Tensor, " B"]:
         """How the states, and at last the energy, move when the candidate edges do.
@@ -103,9 +104,17 @@ class GraphEnergy(nn.Module):
                 active = message > 0
             moves = direction * edge_map.slope[1] + moving[:, :, None]
             moving = (moving + (moves * active).sum(dim=1)) @ layer.nn.weight.T
-        pooled, node = states.max(dim=1)
-        moving = moving.gather(1, node[:, None])[:, 0] @ self.head.weight.T  # [B, hidden]
+        pooled = states.amax(dim=1)
+        moving = (moving * shares(states, pooled)).sum(dim=1) @ self.head.weight.T  # [B, hidden]
         return (moving * (self.head(pooled) > 0)) @ self.out.weight[0]
+
+
+def shares(
+    states: Float[Tensor, "B n hidden"], pooled: Float[Tensor, "B hidden"]
+) -> Float[Tensor, "B n hidden"]:
+    """The derivative of the maximum over nodes: nodes that tie share it, as in autograd."""
+    largest = (states == pooled[:, None]).to(states.dtype)
+    return largest / largest.sum(dim=1, keepdim=True)
 
 
 class _Gradient(torch.autograd.Function):

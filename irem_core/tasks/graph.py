@@ -71,6 +71,8 @@ class GraphTask(ABC):
                 f"{self}: x and start must both be of shape [B, N²] and nodes given, not "
                 f"{list(problem.x.shape)}, {shape} and nodes {problem.nodes}"
             )
+        if not (problem.x.isfinite().all() and problem.start.isfinite().all()):
+            raise ValueError(f"{self}: x or start has entries that are not finite")
         if not ((problem.nodes >= 1) & (problem.nodes <= problem.side)).all():
             raise ValueError(f"{self}: nodes must be from 1 to {problem.side}")
 
@@ -130,8 +132,8 @@ class ConnectedComponents(GraphTask):
     """1 for a directed edge, else 0 -> 1 where i and j are in one weakly connected component.
 
     Every directed pair, the diagonal too, is an edge with ``probability``. With ``mean_degree`` it
-    is an edge with mean_degree / n instead, so that size and the balance of the answers do not
-    change together.
+    is an edge with mean_degree / n (at most 1) in its place, so that size and the balance of the
+    answers do not change together.
     """
 
     probability: float = 0.05
@@ -143,8 +145,12 @@ class ConnectedComponents(GraphTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(probability=self.probability)
+        if self.probability > 1:
+            raise ValueError(f"probability must be at most 1, not {self.probability!r}")
+        object.__setattr__(self, "probability", float(self.probability))
         if self.mean_degree is not None:
             positive(mean_degree=self.mean_degree)
+            object.__setattr__(self, "mean_degree", float(self.mean_degree))
 
     def answer(
         self, edges: Float[Tensor, "B N N"], nodes: Int[Tensor, " B"]

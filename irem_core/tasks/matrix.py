@@ -83,6 +83,8 @@ class MatrixTask(ABC):
                 raise ValueError(
                     f"{self}: {field} must be of shape [{len(problem)}, {width}], not {shape}"
                 )
+            if not getattr(problem, field).isfinite().all():
+                raise ValueError(f"{self}: {field} has entries that are not finite")
 
     def draw(
         self, count: int, generator: torch.Generator, dtype: torch.dtype = torch.float32

@@ -46,10 +46,12 @@ def test_mistakes_are_named(tmp_path):
         load(next(tmp_path.iterdir()))
 
 
-def test_the_example_of_the_readme_runs(tmp_path, monkeypatch):
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
     readme = Path(__file__).parents[2] / "README.md"
-    example = re.search(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(example[1], names)
+    for example in examples:
+        exec(example, names)
     assert names["answer"].shape == (1, 25)
+    assert names["answered"].y.shape == (16, 1)

@@ -147,6 +147,17 @@ def test_a_variant_of_a_task_is_its_own_run(tmp_path):
     assert (read_results(tmp_path)["settings"] == '{"mean_degree":1.0}').all()
 
 
+def test_a_variant_stands_apart_from_the_task_that_it_varies(tmp_path):
+    options = ["--preset", "smoke", "--tasks", "completion", "--methods", "trivial_copy"]
+    assert run(*options, "--out", tmp_path) == 0
+    assert run(*options, "--set", "completion.rank=1", "--out", tmp_path) == 0
+    table = (tmp_path / "table.md").read_text()
+    assert "## completion, n=3\n" in table
+    assert "## completion, n=3, rank=1\n" in table
+    figures = {path.name for path in tmp_path.glob("figures/*.png")}
+    assert len(figures) == 2
+
+
 def test_one_difficulty_alone_is_not_called_unfinished(tmp_path):
     assert run(*TINY, "--out", tmp_path) == 0
     options = ["--preset", "smoke", "--tasks", "addition", "--methods", "feedforward"]
@@ -238,6 +249,14 @@ def test_a_preset_of_ones_own(tmp_path):
         (["--device", "cud"], "Unknown device 'cud'. Did you mean 'cuda'?"),
         (["--dtype", "float16"], "dtype must be one of float32, float64, not 'float16'"),
         (["--tasks", "addition", "--methods", "trivial_linear"], "can be asked"),
+        (
+            ["--tasks", "shortest_path", "--sizes", "10", "--difficulties", "harder"],
+            "shortest_path: none of the sizes [10] is of difficulty ['harder']",
+        ),
+        (
+            ["--set", "connected_components.probability=2", "--tasks", "connected_components"],
+            "at most 1",
+        ),
         (["--jobs", "0"], "--jobs"),
         (["--threads", "0"], "--threads"),
         (["--nonsense"], "--nonsense"),

@@ -49,7 +49,7 @@ def test_the_table_has_every_method_beside_the_trivial_and_the_best(folder):
 def test_the_readme_shows_the_table_of_results_quick():
     root = Path(__file__).parents[2]
     readme, table = (root / "README.md").read_text(), root / "results" / "quick" / "table.md"
-    addition = table.read_text().partition("## addition, n = 10\n\n")[2].partition("\n\n")[0]
+    addition = table.read_text().partition("## addition, n=10\n\n")[2].partition("\n\n")[0]
     assert addition.startswith("| method")
     assert addition in readme
 

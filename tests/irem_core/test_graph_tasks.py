@@ -118,6 +118,14 @@ def test_chance_of_an_edge(task, chance):
     assert edges.mean() == pytest.approx(chance, abs=5 * error)
 
 
+def test_values_that_cannot_be_are_named():
+    with pytest.raises(ValueError, match="probability must be at most 1, not 2"):
+        ConnectedComponents(probability=2)
+    with pytest.raises(ValueError, match="mean_degree must be a positive number, not 0"):
+        ConnectedComponents(mean_degree=0)
+    assert str(ConnectedComponents(mean_degree=1)) == str(ConnectedComponents(mean_degree=1.0))
+
+
 @pytest.mark.parametrize(("size", "density"), [(10, 0.30), (15, 0.41), (20, 0.63), (30, 0.88)])
 def test_density_of_components_moves_with_the_size(size, density):
     answers = np.stack([y for _, y in graphs(ConnectedComponents(size, size))])

@@ -76,6 +76,20 @@ def test_one_node_has_one_edge_and_an_answer():
     assert small_method().solve(problem, 2).answers.isfinite().all()
 
 
+def test_an_answer_of_another_shape_is_refused():
+    problem = from_torch_geometric(complete(3))
+    with pytest.raises(ValueError, match=r"answer must be of shape \[1, 9\], not \[1, 4\]"):
+        to_torch_geometric(problem, torch.zeros(1, 4))
+
+
+def test_a_start_beyond_the_nodes_is_no_start():
+    problem = EdgeCopy().draw(5, stream("start")).problem
+    with seeded_parameters(0):
+        method = IREM(EdgeCopy(), hidden=8)
+    answers = method.solve(problem, 2, start=torch.ones_like(problem.start)).answers
+    assert (answers[:, ~problem.mask] == 0).all()
+
+
 def changed(**fields) -> Data:
     data = complete(3)
     for name, value in fields.items():
@@ -93,6 +107,9 @@ def changed(**fields) -> Data:
             Data(edge_index=complete(3).edge_index[:, 1:], edge_attr=torch.rand(8), num_nodes=3),
             r"edge_index: 8 edges are there, but graphs of \[3\] nodes need 9",
         ),
+        (changed(edge_index=torch.rand(2, 9)), "edge_index must be of torch.int64"),
+        (changed(edge_index=torch.zeros(3, 9)), r"edge_index must be \[2, E\], not \[3, 9\]"),
+        (changed(edge_attr=[1.0] * 9), "edge_attr is missing: a tensor"),
         (changed(edge_index=torch.zeros(2, 9, dtype=torch.long)), "edge_index: an edge is there"),
         (changed(edge_index=complete(3).edge_index + 1), "edge_index names nodes that are not"),
         (Data(edge_attr=torch.rand(4), num_nodes=2), "edge_index is missing"),
