@@ -101,8 +101,8 @@ class GraphEnergy(nn.Module):
             with torch.no_grad():
                 message = messages(states, edges, edge_map)
                 states = layer.nn(states + message.sum(dim=1))
-                active = message > 0
-            moves = direction * edge_map.slope[1] + moving[:, :, None]
+                active = message.gt_(0)  # in place: only its sign is needed now
+            moves = torch.addcmul(moving[:, :, None], direction, edge_map.slope[1])
             moving = (moving + (moves * active).sum(dim=1)) @ layer.nn.weight.T
         pooled = states.amax(dim=1)
         moving = (moving * shares(states, pooled)).sum(dim=1) @ self.head.weight.T  # [B, hidden]
