@@ -14,7 +14,7 @@ from irem_core.streams import stream
 from irem_core.tasks.matrix import uniform
 from irem_core.types import Problem, pair_mask
 
-EDGES_AT_ONCE = 2**16
+EDGES_AT_ONCE = 2**16  # bounds the memory: some numbers of every edge are kept, as many as hidden
 
 
 def per_size(
