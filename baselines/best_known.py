@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from irem_core.tasks import (
-    Addition,
-    Completion,
-    ConnectedComponents,
-    EdgeCopy,
-    Inverse,
-    ShortestPath,
-)
+from baselines.programmatic import ALGORITHMS
+from irem_core.tasks import Completion
 from irem_core.types import Task
 
 
@@ -22,18 +19,28 @@ class BestKnown(NamedTuple):
     uncertainty: float
 
 
-EXACT = (Addition, Inverse, EdgeCopy, ConnectedComponents, ShortestPath)
-"""Tasks that have an exact algorithm."""
-
-COMPLETION = {
-    Completion(): BestKnown(0.0162, 0.0002),
-    Completion().at("harder"): BestKnown(0.157, 0.003),
-}
-"""Estimates of the near-Bayes posterior mean (Gibbs sampling), for these values of the task."""
+FLOORS = Path(__file__).parent / "completion_floor.csv"
+"""The error of the posterior mean on sets of test problems, as ``benchmarks.floor`` wrote it."""
 
 
-def best_known(task: Task) -> BestKnown | None:
-    """0 where a classical algorithm is exact, an estimate for completion, None if none is known."""
+def best_known(task: Task, problems: int) -> BestKnown | None:
+    """On the first test problems of a task: 0 where its algorithm is exact, None if none is known.
+
+    For completion an estimate, of those values of the task and those numbers of problems that it
+    was made for.
+    """
     if isinstance(task, Completion):
-        return COMPLETION.get(task)
-    return BestKnown(0.0, 0.0) if isinstance(task, EXACT) else None
+        return _floors().get((task, problems))
+    return BestKnown(0.0, 0.0) if type(task) in ALGORITHMS else None
+
+
+@cache
+def _floors() -> dict[tuple[Completion, int], BestKnown]:
+    with FLOORS.open() as file:
+        return {
+            (
+                Completion(int(row["size"]), float(row["amplitude"]), int(row["rank"])),
+                int(row["problems"]),
+            ): BestKnown(float(row["mse"]), float(row["uncertainty"]))
+            for row in csv.DictReader(file)
+        }

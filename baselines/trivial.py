@@ -15,7 +15,7 @@ from torch import Tensor
 from irem_core.method import Method
 from irem_core.streams import stream
 from irem_core.tasks import ConnectedComponents, EdgeCopy
-from irem_core.types import Batch, Problem, Task
+from irem_core.types import Batch, Problem, Step, Task
 
 FITTED_ON = 4096  # problems
 
@@ -28,6 +28,7 @@ class Trivial(Method):
     """
 
     learns = False
+    ends = True
     degree: ClassVar[int]
 
     def __init__(self, task: Task) -> None:
@@ -39,10 +40,10 @@ class Trivial(Method):
     def answers_task(cls, task: Task) -> bool:
         return cls.degree == 0 or not task.entrywise
 
-    def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
-        yield problem.start
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        yield Step(problem.start)
         if steps:
-            yield self._predict(problem)
+            yield Step(self._predict(problem))
 
     def _predict(self, problem: Problem) -> Float[Tensor, "B n_out"]:
         on_diagonal = _diagonal(problem).long()  # [n_out]

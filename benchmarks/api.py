@@ -72,8 +72,8 @@ def evaluate(
     tested = task.test(size, difficulty)
     batch = draw_test_problems(tested, problems)
     against = yardstick(task, tested, problems)
-    like = next(iter(method.state_dict().values()))
-    batch = batch.to(like.device, like.dtype)
+    for like in method.state_dict().values():  # a method of parameters says of which kind
+        batch = batch.to(like.device, like.dtype)
     result = trace(method, batch, max(evaluation.steps), against.variance)
     about = {"task": task.name, "method": method.name, "size": size, "difficulty": difficulty}
     return pd.DataFrame([about | row for row in rows(result, against, evaluation)])

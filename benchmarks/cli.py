@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from benchmarks.errors import UsageError
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="MODULE", help="A module that adds methods or tasks."),
+]
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """Whole numbers separated by commas. Raises UsageError for anything else."""
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f"{option} takes whole numbers separated by commas, not {text!r}."
+        ) from error
 
 
 def run_command(function: Callable[..., Any], arguments: list[str] | None = None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,25 +16,27 @@ from torch import Tensor
 
 from baselines.best_known import BestKnown, best_known
 from benchmarks.flops import FlopCounter
-from benchmarks.metrics import Array, at_own_step, skill, solved
+from benchmarks.metrics import Array, certain, expected, skill, solved
 from benchmarks.registry import TRIVIAL
 from benchmarks.runs import Evaluation
 from benchmarks.stats import interval_over_problems
+from irem_core.halting import halting_distribution
 from irem_core.method import Method
 from irem_core.metric import mean_squared_error, squared_errors
 from irem_core.stopping import energy_stops_falling, lowest_energy
 from irem_core.streams import stream
-from irem_core.types import Batch, Energy, Problem, Task
+from irem_core.types import Batch, Energy, Problem, Step, Task
 
 EXAMPLES = 4  # problems whose inputs, targets and answers are kept
+READ_ENERGIES = ("lowest_energy", "stopped")  # rules that need the energy of the last answer too
 
 
 @dataclass(frozen=True)
 class Trace:
     """What a method did on B test problems, after each of 0..T steps.
 
-    T is the largest budget, or fewer steps if the method was done before. Costs are cumulative and
-    per problem.
+    T is the largest budget, or as many steps as a method needed that is done by itself. Costs are
+    cumulative and per problem.
     """
 
     errors: Array  # [T+1, B] squared, mean over entries
@@ -44,11 +47,14 @@ class Trace:
     examples: pd.DataFrame
     energy_flops: float = 0.0  # of the energy of one answer, which every rule but the last needs
     energy_seconds: float = 0.0
+    halting: Array | None = None  # [T+1, B] probability of halting there, if not before
 
     def frame(self) -> pd.DataFrame:
         """One line per problem and step."""
         count, problems = self.errors.shape
-        energies = np.full_like(self.errors, np.nan) if self.energies is None else self.energies
+        unknown = np.full_like(self.errors, np.nan)
+        energies = unknown if self.energies is None else self.energies
+        halting = unknown if self.halting is None else self.halting
         return pd.DataFrame(
             {
                 "problem": np.tile(np.arange(problems, dtype=np.int32), count),
@@ -56,6 +62,7 @@ class Trace:
                 "solved": self.solved.ravel(),
                 "error": self.errors.ravel(),
                 "energy": energies.ravel(),
+                "halting": halting.ravel(),
                 "flops": np.repeat(self.flops, problems),
                 "seconds": np.repeat(self.seconds, problems),
             }
@@ -79,19 +86,24 @@ def draw_test_problems(task: Task, count: int) -> Batch:
 def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
     """Solve a batch with up to ``steps`` steps and write down what each step gave and cost.
 
-    ``variance`` of the answers at ``same`` difficulty says what counts as solved.
+    A method that is done by itself gets all the steps that it needs. ``variance`` of the answers at
+    ``same`` difficulty says what counts as solved.
     """
-    _timed_answers(method, batch.problem, min(steps, 1))  # the first call is slower than the rest
-    answers, seconds = _timed_answers(method, batch.problem, steps)
+    steps = sys.maxsize if method.ends else steps
+    _timed(method, batch.problem, min(steps, 1))  # the first call is slower than the rest
+    taken, seconds = _timed(method, batch.problem, steps)
+    answers = [step.answer for step in taken]
+    halting = [step.halting for step in taken if step.halting is not None]
     errors = _array(torch.stack([squared_errors(y, batch) for y in answers]))
     right = torch.stack([_on_the_right_side(y, batch) for y in answers]).cpu().numpy()
     made = Trace(
         errors=errors,
         solved=right if method.task.binary else solved(errors, variance),
         energies=None,
-        flops=_flops(method, batch.problem[:1], steps),
+        flops=_flops(method, batch.problem, steps),
         seconds=np.array(seconds) / len(batch),
         examples=_examples(batch, answers),
+        halting=_array(torch.stack(halting)) if halting else None,
     )
     return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
 
@@ -105,7 +117,7 @@ def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
     same = task.draw(4096, stream("variance", task), torch.float64)
     return Yardstick(
         mse_trivial=min(mean_squared_error(answer, batch).item() for answer in answers),
-        best=best_known(tested),
+        best=best_known(tested, problems),
         variance=same.target[same.problem.mask].var().item(),
     )
 
@@ -113,9 +125,9 @@ def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
 def rows(result: Trace, against: Yardstick, evaluation: Evaluation) -> list[dict[str, Any]]:
     """The rows of results of an evaluation: one per budget and rule that picks the answer."""
     return [
-        _row(result, against, budget, selection, answered, used)
+        _row(result, against, budget, selection, choice)
         for budget in evaluation.steps
-        for selection, (answered, used) in _selections(result, budget).items()
+        for selection, choice in _selections(result, budget).items()
     ]
 
 
@@ -124,28 +136,33 @@ def _row(
     against: Yardstick,
     budget: int,
     selection: str,
-    answered: np.ndarray,
-    used: np.ndarray,
+    choice: Choice,
 ) -> dict[str, Any]:
-    errors = at_own_step(result.errors, answered).astype(np.float64)
+    count = len(choice.used)  # the start among them
+    errors = expected(result.errors[:count], choice.answered)  # [B]
     mse = float(errors.mean())
     low, high = interval_over_problems(errors)
-    energies, by_energy = result.energies, selection != "last"
-    read = [errors] if energies is None else [errors, energies[: budget + 1]]
+    energies = None if result.energies is None else result.energies[:count]
+    reads_energies = selection in READ_ENERGIES
+
+    def cost(cumulative: Array) -> float:
+        return float(expected(cumulative[:count, None], choice.used).mean())
+
+    read = [errors] if energies is None else [errors, energies]
     fine = all(np.isfinite(numbers).all() for numbers in read)
     best = against.best
     return {
         "steps": budget,
-        "steps_used": float(used.mean()),
+        "steps_used": cost(np.arange(count, dtype=np.float64)),
         "selection": selection,
         "mse": mse,
         "mse_ci_low": low,
         "mse_ci_high": high,
         "skill": skill(mse, against.mse_trivial, None if best is None else best.mse),
-        "solve_rate": float(at_own_step(result.solved, answered).mean()),
-        "energy": None if energies is None else float(at_own_step(energies, answered).mean()),
-        "flops": float(result.flops[used].mean()) + by_energy * result.energy_flops,
-        "seconds": float(result.seconds[used].mean()) + by_energy * result.energy_seconds,
+        "solve_rate": float(expected(result.solved[:count], choice.answered).mean()),
+        "energy": None if energies is None else float(expected(energies, choice.answered).mean()),
+        "flops": cost(result.flops) + reads_energies * result.energy_flops,
+        "seconds": cost(result.seconds) + reads_energies * result.energy_seconds,
         "status": "ok" if fine else "diverged",
         "error": "" if fine else f"an error or an energy is not finite within {budget} steps",
         "mse_trivial": against.mse_trivial,
@@ -154,18 +171,43 @@ def _row(
     }
 
 
-def _selections(result: Trace, budget: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """For each rule: after which step each problem is answered, and how many it used."""
+class Choice(NamedTuple):
+    """What a rule picked, as weights that sum to 1 over the steps of each problem."""
+
+    answered: Array  # [t+1, B] by which answer
+    used: Array  # [t+1, B] after how many steps
+
+
+def _selections(result: Trace, budget: int) -> dict[str, Choice]:
+    """What each rule picks within a budget."""
     last = min(budget, len(result.errors) - 1)
-    everyone = np.full(result.errors.shape[1], last)
-    selections = {"last": (everyone, everyone)}
+    everyone = _after(np.full(result.errors.shape[1], last), last)
+    selections = {"last": Choice(everyone, everyone)}
     if result.energies is not None:
         energies = torch.from_numpy(result.energies[: last + 1])
         stopped = energy_stops_falling(energies).numpy()
         noticed = np.minimum(stopped + 1, last)  # one step more, to see that it does not fall
-        selections["lowest_energy"] = (lowest_energy(energies).numpy(), everyone)
-        selections["stopped"] = (stopped, noticed)
+        selections["lowest_energy"] = Choice(_after(lowest_energy(energies), last), everyone)
+        selections["stopped"] = Choice(_after(stopped, last), _after(noticed, last))
+    if result.halting is not None:
+        chances = torch.from_numpy(result.halting[: last + 1].astype(np.float64))
+        halting = halting_distribution(chances.logit()).exp()  # [last+1, B]
+        mode, sampled = halting.argmax(dim=0), _sampled(halting)
+        selections["halted_expected"] = Choice(halting.numpy(), halting.numpy())
+        selections["halted_sampled"] = Choice(_after(sampled, last), _after(sampled, last))
+        selections["halted_mode"] = Choice(_after(mode, last), _after(mode, last))
     return selections
+
+
+def _after(step: np.ndarray | Tensor, last: int) -> Array:
+    return certain(np.asarray(step), last + 1)
+
+
+def _sampled(halting: Tensor) -> Tensor:
+    """A step of each problem from its distribution, by the same chance for every budget."""
+    chance = torch.rand(halting.shape[1], generator=stream("halting"), dtype=halting.dtype)
+    passed = halting.cumsum(dim=0) <= chance  # [T+1, B]
+    return passed.sum(dim=0).clamp(max=len(halting) - 1)  # where rounding leaves less than 1
 
 
 @torch.no_grad()
@@ -186,24 +228,27 @@ def _with_energies(made: Trace, energy: Energy, batch: Batch, answers: list[Tens
 
 
 @torch.no_grad()
-def _timed_answers(
-    method: Method, problem: Problem, steps: int
-) -> tuple[list[Tensor], list[float]]:
-    """The answers, and the seconds since the start at which each was there."""
-    answers, moments = [], []
-    for answer in method.unroll(problem, steps):
-        if answer.is_cuda:
-            torch.cuda.synchronize(answer.device)
-        answers.append(answer)
+def _timed(method: Method, problem: Problem, steps: int) -> tuple[list[Step], list[float]]:
+    """The steps, and the seconds since the start at which each was there."""
+    taken, moments = [], []
+    for step in method.unroll(problem, steps):
+        if step.answer.is_cuda:
+            torch.cuda.synchronize(step.answer.device)
+        taken.append(step)
         moments.append(time.perf_counter())
-    return answers, [moment - moments[0] for moment in moments]
+    return taken, [moment - moments[0] for moment in moments]
 
 
 @torch.no_grad()
-def _flops(method: Method, one: Problem, steps: int) -> Array:
-    """Operations for one problem, counted as they run."""
+def _flops(method: Method, problem: Problem, steps: int) -> Array:
+    """Operations for one problem, counted as they run.
+
+    Every problem costs the same, but how many steps there are can depend on all of them.
+    """
+    counted = problem if method.ends else problem[:1]
     with FlopCounter() as counter:
-        return np.array([counter.total for _ in method.unroll(one, steps)], dtype=np.float64)
+        totals = [counter.total for _ in method.unroll(counted, steps)]
+    return np.array(totals, dtype=np.float64) / len(counted)
 
 
 def _on_the_right_side(answer: Tensor, batch: Batch) -> Tensor:

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.cases import Comparison, comparisons
-from benchmarks.cli import run_command
-from benchmarks.registry import TASKS
+from benchmarks.cli import Plugins, run_command
+from benchmarks.registry import TASKS, load_plugins
 from benchmarks.store import read_results, read_trace
 
 STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
@@ -165,8 +165,12 @@ def _published(sizes: pd.Index, horizon: int) -> pd.DataFrame:
     return curve[curve["step"] <= horizon]
 
 
-def figures(folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")]) -> None:
+def figures(
+    folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")],
+    plugins: Plugins = None,
+) -> None:
     """Draw the figures of a folder's results again."""
+    load_plugins(plugins)
     for path in write_figures(folder):
         print(path)
 

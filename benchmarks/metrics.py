@@ -27,6 +27,14 @@ def solved(errors: Array, variance: float) -> NDArray[np.bool_]:
     return errors <= SOLVED_AT * variance
 
 
-def at_own_step(values: NDArray[Any], step: NDArray[np.int64]) -> NDArray[Any]:
-    """From values [T+1, B] those of each problem at its own step [B]."""
-    return values[step, np.arange(len(step))]
+def expected(values: NDArray[Any], weights: Array) -> Array:
+    """sum_t weights * values over the steps, [T+1, B] -> [B]: of each problem, at its own steps.
+
+    What has no weight does not count, even if it is not finite.
+    """
+    return (np.where(weights > 0, values, 0.0) * weights).sum(axis=0)
+
+
+def certain(step: NDArray[np.integer[Any]], count: int) -> Array:
+    """All weight on the own step [B] of each problem, of ``count`` steps: [count, B]."""
+    return (np.arange(count)[:, None] == step).astype(np.float64)

@@ -1,15 +1,26 @@
-"""Which tasks and methods there are: a new one is added to its line here."""
+"""Which tasks and methods there are, the built-in ones and those of plugins.
+
+A plugin is a module with a list METHODS, a list TASKS or both, of classes. It is installed, with an
+entry point in the group GROUP, or named by ``--plugin``.
+"""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterable
 from dataclasses import fields
+from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 from baselines.feedforward import Feedforward, FeedforwardEdge
+from baselines.iterative import Iterative, IterativeEdge
+from baselines.ponder import Ponder, PonderEdge
+from baselines.programmatic import Programmatic
+from baselines.recurrent import Recurrent, RecurrentEdge, RecurrentWide
 from baselines.trivial import TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic
-from benchmarks.errors import unknown
+from benchmarks.errors import UsageError, unknown
 from irem_core.irem import IREM
 from irem_core.method import Method
 from irem_core.tasks import (
@@ -22,7 +33,9 @@ from irem_core.tasks import (
 )
 from irem_core.trainer import Training
 
-TASKS = {
+GROUP = "irem_bench"
+
+TASKS: dict[str, Any] = {
     cls.name: cls
     for cls in (Addition, Completion, Inverse, EdgeCopy, ConnectedComponents, ShortestPath)
 }
@@ -30,8 +43,64 @@ TASKS = {
 TRIVIAL = (TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic)
 
 METHODS: dict[str, type[Method]] = {
-    cls.name: cls for cls in (IREM, Feedforward, FeedforwardEdge, *TRIVIAL)
+    cls.name: cls
+    for cls in (
+        IREM,
+        Feedforward,
+        FeedforwardEdge,
+        Recurrent,
+        RecurrentEdge,
+        RecurrentWide,
+        Iterative,
+        IterativeEdge,
+        Ponder,
+        PonderEdge,
+        Programmatic,
+        *TRIVIAL,
+    )
 }
+
+
+ADDED: dict[str, str] = {}
+"""The methods and tasks of plugins, and the module of each."""
+
+
+def load_plugins(names: Iterable[str] | None) -> None:
+    """Import modules and register what they add; nothing happens the second time.
+
+    Raises UsageError if one cannot be imported, adds nothing, or takes a name that there is.
+    """
+    for name in names or ():
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:  # whatever the module does wrong, its user can mend it
+            raise UsageError(
+                f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}. It must "
+                "be a module that Python finds, here or installed."
+            ) from error
+        _register(module)
+
+
+def _register(module: ModuleType) -> None:
+    adds = [(METHODS, cls) for cls in getattr(module, "METHODS", [])]
+    adds += [(TASKS, cls) for cls in getattr(module, "TASKS", [])]
+    if not adds:
+        raise UsageError(
+            f"The plugin {module.__name__!r} adds nothing: it needs METHODS = [...] or "
+            "TASKS = [...], lists of classes."
+        )
+    for registered, cls in adds:
+        name = getattr(cls, "name", None)
+        if not isinstance(name, str):
+            raise UsageError(f"The plugin {module.__name__!r}: {cls!r} has no name, which is text.")
+        if registered.get(name) is cls:
+            continue
+        if name in METHODS or name in TASKS:
+            raise UsageError(
+                f"The plugin {module.__name__!r} adds {name!r}, which there is already."
+            )
+        registered[name] = cls
+        ADDED[name] = module.__name__
 
 
 def task_named(name: str) -> Any:
@@ -67,3 +136,6 @@ def default_settings(method: type[Method]) -> dict[str, Any]:
     """Everything that can be set for a method: how it is trained, if it learns, and its own."""
     training = {field.name: field.default for field in fields(Training)} if method.learns else {}
     return training | method_settings(method)
+
+
+load_plugins(installed.value for installed in entry_points(group=GROUP))

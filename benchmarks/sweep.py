@@ -11,12 +11,14 @@ import torch
 import typer
 from joblib import Parallel, delayed
 
-from benchmarks.cli import run_command
+from benchmarks.cli import Plugins, numbers, run_command
+from benchmarks.contract import check_added
 from benchmarks.errors import UsageError, unknown
 from benchmarks.execute import execute
 from benchmarks.figures import write_figures
 from benchmarks.preset import DOMAINS, Preset, checked, named_presets, read_preset
 from benchmarks.progress import Display
+from benchmarks.registry import ADDED, load_plugins
 from benchmarks.runs import Evaluation, Run, plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
@@ -56,9 +58,11 @@ def sweep(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str | None, typer.Option(help=f"{' or '.join(DTYPES)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
+    plugins: Plugins = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
     """Train and evaluate every method of a preset, and write CSV, traces, table and figures."""
+    load_plugins(plugins)
     settings = parse_assignments(assignments or [])
     settings |= {"train_iterations": train_iterations} if train_iterations is not None else {}
     settings |= {"dtype": dtype} if dtype is not None else {}
@@ -71,7 +75,10 @@ def sweep(
             "difficulties": _difficulties(difficulties),
             "seeds": seeds,
         },
-        {"sizes": _numbers("--sizes", sizes), "steps": _numbers("--steps", steps)},
+        {
+            "sizes": None if sizes is None else numbers("--sizes", sizes),
+            "steps": None if steps is None else numbers("--steps", steps),
+        },
     )
     planned = plan(chosen, settings)
     where = _device(device)
@@ -79,6 +86,7 @@ def sweep(
     if dry_run:
         _describe(planned)
         return
+    check_added(chosen.methods)
     store = Store(folder)
     store.prepare()
     try:
@@ -115,7 +123,7 @@ def run_all(
     statuses: Counter[str] = Counter()
     with Display(store, [run for run, _ in planned]) as display:
         work = (
-            delayed(_execute)(run, evaluations, store.folder, device, threads)
+            delayed(_execute)(run, evaluations, store.folder, device, threads, {*ADDED.values()})
             for run, evaluations in planned
         )
         for run, status in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
@@ -125,8 +133,14 @@ def run_all(
 
 
 def _execute(
-    run: Run, evaluations: list[Evaluation], folder: Path, device: torch.device, threads: int
+    run: Run,
+    evaluations: list[Evaluation],
+    folder: Path,
+    device: torch.device,
+    threads: int,
+    plugins: set[str],
 ) -> tuple[Run, str]:
+    load_plugins(plugins)  # a worker is a process of its own
     return run, execute(run, evaluations, folder, device, threads)
 
 
@@ -142,15 +156,6 @@ def _describe(planned: Planned) -> None:
 
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _numbers(option: str, text: str | None) -> list[int] | None:
-    try:
-        return None if text is None else [int(number) for number in text.split(",")]
-    except ValueError as error:
-        raise UsageError(
-            f"{option} takes whole numbers separated by commas, not {text!r}."
-        ) from error
 
 
 def _difficulties(text: str | None) -> list[str | float] | None:

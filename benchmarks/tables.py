@@ -9,7 +9,8 @@ import pandas as pd
 import typer
 
 from benchmarks.cases import Comparison, comparisons
-from benchmarks.cli import run_command
+from benchmarks.cli import Plugins, run_command
+from benchmarks.registry import load_plugins
 from benchmarks.store import read_results
 from irem_core.checkpoint import write_whole
 
@@ -109,8 +110,12 @@ def _unfinished(results: pd.DataFrame) -> list[str]:
     return ["## Not finished\n", *lines, ""]
 
 
-def tables(folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")]) -> None:
+def tables(
+    folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")],
+    plugins: Plugins = None,
+) -> None:
     """Make the table of a folder's results again, and print it."""
+    load_plugins(plugins)
     print(write_table(folder))
 
 

@@ -11,6 +11,7 @@ no product of embeddings is needed per edge.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -27,20 +28,24 @@ class EdgeMap(NamedTuple):
 
 
 class GINETrunk(nn.Module):
-    """Node states [B, n, hidden] from ``values`` numbers per edge [B, n, n, values]."""
+    """Node states [B, n, hidden] from ``values`` numbers per edge [B, n, n, values].
 
-    def __init__(self, values: int, hidden: int) -> None:
+    A layer for each of ``widths``, which it takes node states of; 1 for nodes without features.
+    """
+
+    def __init__(self, values: int, hidden: int, widths: Sequence[int] | None = None) -> None:
         super().__init__()
+        widths = (1, hidden, hidden) if widths is None else widths
         self.embeddings: Any = nn.ModuleList(nn.Linear(1, hidden // values) for _ in range(values))
         self.layers: Any = nn.ModuleList(
             GINEConv(nn.Linear(width, hidden), edge_dim=hidden // values * values)
-            for width in (1, hidden, hidden)
+            for width in widths
         )
 
     def forward(self, values: Float[Tensor, "B n n k"]) -> Float[Tensor, "B n hidden"]:
         states = values.new_zeros(*values.shape[:2], 1)
         for layer, edge_map in zip(self.layers, self.edge_maps(), strict=True):
-            states = layer.nn(states + messages(states, values, edge_map).sum(dim=1))
+            states = gine(layer, states, values, edge_map)
         return states
 
     def edge_maps(self) -> list[EdgeMap]:
@@ -48,6 +53,16 @@ class GINETrunk(nn.Module):
         slopes = torch.block_diag(*[e.weight.T for e in self.embeddings])  # [k, embedding]
         offset = torch.cat([e.bias for e in self.embeddings])  # [embedding]
         return [EdgeMap(slopes @ layer.lin.weight.T, layer.lin(offset)) for layer in self.layers]
+
+
+def gine(
+    layer: Any,
+    states: Float[Tensor, "B n width"],
+    values: Float[Tensor, "B n n k"],
+    edge_map: EdgeMap,
+) -> Float[Tensor, "B n hidden"]:
+    """One layer."""
+    return layer.nn(states + messages(states, values, edge_map).sum(dim=1))
 
 
 def messages(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -17,31 +17,50 @@ from irem_core.types import Problem, pair_mask
 EDGES_AT_ONCE = 2**16  # bounds the memory: some numbers of every edge are kept, as many as hidden
 
 
+class BySize:
+    """The graphs of a problem in groups of one size, so that none is padded.
+
+    Groups are split where they would be too large for the memory.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        assert problem.nodes is not None
+        self.problem = problem
+        self.groups: list[tuple[int, Tensor]] = []  # a number of nodes, and which problems have it
+        for n in problem.nodes.unique().tolist():
+            of_size = (problem.nodes == n).nonzero().squeeze(1)
+            self.groups += [(n, some) for some in of_size.split(max(1, EDGES_AT_ONCE // n**2))]
+
+    def split(self, *answers: Float[Tensor, "B NN"]) -> Iterator[Float[Tensor, "b n n k"]]:
+        """The edge values of each group: the inputs, then those of each of ``answers``."""
+        side = self.problem.side
+        stacked = torch.stack([self.problem.x, *answers], dim=-1).unflatten(1, (side, side))
+        for n, some in self.groups:
+            yield stacked[some, :n, :n]
+
+    def join(self, results: Iterable[Tensor]) -> Tensor:
+        """What each group gave, [b] or [b, n, n], in the order of the problems: [B] or [B, NN].
+
+        Beyond each graph's nodes there are zeros.
+        """
+        back = torch.cat([some for _, some in self.groups]).argsort()
+        return torch.cat([self._padded(result) for result in results])[back]
+
+    def _padded(self, result: Tensor) -> Tensor:
+        if result.ndim == 1:
+            return result
+        missing = self.problem.side - result.shape[1]
+        return torch.nn.functional.pad(result, (0, missing, 0, missing)).flatten(1)
+
+
 def per_size(
     function: Callable[[Float[Tensor, "b n n k"]], Tensor],
     problem: Problem,
     *answers: Float[Tensor, "B NN"],
 ) -> Tensor:
-    """Apply ``function`` to the edge values of graphs of one size at a time, without padding.
-
-    It takes the input values and those of each of ``answers``, [b, n, n, k], and returns one number
-    per graph [b] or per edge [b, n, n]. The results come in the order of the problems, [B] or
-    [B, NN], with zeros beyond each graph's nodes.
-    """
-    assert problem.nodes is not None
-    side = problem.side
-    stacked = torch.stack([problem.x, *answers], dim=-1).unflatten(1, (side, side))
-    rows, results = [], []
-    for n in problem.nodes.unique().tolist():
-        of_size = (problem.nodes == n).nonzero().squeeze(1)
-        for some in of_size.split(max(1, EDGES_AT_ONCE // n**2)):
-            result = function(stacked[some, :n, :n])
-            padding = (0, side - n, 0, side - n)
-            padded = result if result.ndim == 1 else torch.nn.functional.pad(result, padding)
-            rows.append(some)
-            results.append(padded if result.ndim == 1 else padded.flatten(1))
-    back = torch.cat(rows).argsort()
-    return torch.cat(results)[back]
+    """Apply ``function`` to the edge values of graphs of one size at a time; see BySize."""
+    by_size = BySize(problem)
+    return by_size.join(map(function, by_size.split(*answers)))
 
 
 def from_torch_geometric(graphs: Data, seed: int = 0) -> Problem:

@@ -13,7 +13,7 @@ from irem_core.energy.graph import GraphEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.method import Method, ReplayPlan
 from irem_core.metric import mean_squared_error
-from irem_core.types import Batch, Problem, Task
+from irem_core.types import Batch, Problem, Step, Task
 
 
 class IREM(Method):
@@ -64,8 +64,8 @@ class IREM(Method):
         )
         return mean_squared_error(answer, batch), answer
 
-    def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
-        return descend(self.energy, problem, steps, self.rule)
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        return map(Step, descend(self.energy, problem, steps, self.rule))
 
     def used_parameters(self) -> int:
         return super().used_parameters() - self.energy.idle_entries

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from irem_core.types import Batch, Energy, Problem, Task, Trajectory
+from irem_core.metric import mean_squared_error
+from irem_core.types import Batch, Energy, Problem, Step, Task, Trajectory
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raised when the same settings give other results
     learns: ClassVar[bool] = True
+    ends: ClassVar[bool] = False  # is done by itself after some steps, however many are allowed
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -51,13 +53,24 @@ class Method(nn.Module, ABC):
         """Whether the method can be asked this task."""
         return True
 
+    @classmethod
+    def can_express(cls, task: Task) -> bool:
+        """Whether some parameters come close to the answers of the task's training problems."""
+        return True
+
     @abstractmethod
-    def unroll(self, problem: Problem, steps: int) -> Iterator[Float[Tensor, "B n_out"]]:
-        """Yield the answers after 0, 1, ... steps, at most ``steps``; fewer if it is done."""
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        """Yield what there is after 0, 1, ... steps, at most ``steps``; fewer if it is done."""
 
     def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
         """What training minimises on a batch, and the last answers, which a replay buffer keeps."""
         raise NotImplementedError(f"{self.name} does not learn")
+
+    @torch.no_grad()
+    def error(self, batch: Batch) -> Float[Tensor, ""]:
+        """The mean squared error that a checkpoint is chosen by, after as many steps as trained."""
+        *_, last = self.unroll(batch.problem, self.inner_steps)
+        return mean_squared_error(last.answer, batch)
 
     @torch.no_grad()
     def solve(
@@ -73,10 +86,12 @@ class Method(nn.Module, ABC):
         self.task.check(problem)
         problem = replace(problem, start=problem.start * problem.mask)
         self._check_place(problem)
-        answers = torch.stack(list(self.unroll(problem, steps)))  # [T+1, B, n_out]
+        taken = list(self.unroll(problem, steps))
+        answers = torch.stack([step.answer for step in taken])  # [T+1, B, n_out]
         energy = self.energy
         energies = None if energy is None else torch.stack([energy(problem, y) for y in answers])
-        return Trajectory(answers, energies)
+        halting = [step.halting for step in taken if step.halting is not None]
+        return Trajectory(answers, energies, torch.stack(halting) if halting else None)
 
     def _check_place(self, problem: Problem) -> None:
         for own in self.parameters():

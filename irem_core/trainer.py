@@ -15,7 +15,6 @@ from torch import Tensor
 from irem_core.checkpoint import read_tensors, write_tensors
 from irem_core.checks import at_least, positive
 from irem_core.method import Method
-from irem_core.metric import mean_squared_error
 from irem_core.replay import Replay
 from irem_core.streams import stream
 from irem_core.types import Batch, concatenate
@@ -147,11 +146,9 @@ class Trainer:
         reached = replace(batch, problem=replace(batch.problem, start=answer))
         self.replay.add(reached[:stored])
 
-    @torch.no_grad()
     def validate(self) -> float:
-        """Mean squared error on the validation problems, after as many steps as in training."""
-        *_, answer = self.method.unroll(self.validation.problem, self.method.inner_steps)
-        return mean_squared_error(answer, self.validation).item()
+        """Mean squared error on the validation problems."""
+        return self.method.error(self.validation).item()
 
     def save(self, path: Path) -> None:
         """Write all that the rest of the run depends on."""

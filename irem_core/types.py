@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -110,16 +110,30 @@ class Batch(Rows):
     target: Float[Tensor, "B n_out"]
 
 
+class Step(NamedTuple):
+    """What a method has after a number of steps.
+
+    halting: of a method that decides itself when to stop, the probability that it halts here if it
+        has not halted before.
+    """
+
+    answer: Float[Tensor, "B n_out"]
+    halting: Float[Tensor, " B"] | None = None
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """A whole solve: ``answers[t]`` is the answer after t steps, ``answers[0]`` the start.
 
     ``energies[t]`` is the energy of ``answers[t]``; None for a method that has no energy.
+    ``halting[t]`` is the probability of halting at step t, if not before; None for a method that
+    does not decide it, and 0 at the start.
     A method that is done early gives fewer answers than it was allowed steps.
     """
 
     answers: Float[Tensor, "T+1 B n_out"]
     energies: Float[Tensor, "T+1 B"] | None
+    halting: Float[Tensor, "T+1 B"] | None = None
 
     def pick(self, step: Int[Tensor, " B"]) -> Float[Tensor, "B n_out"]:
         """The answer of each problem after its own number of steps."""

@@ -6,7 +6,9 @@ size share a batch as N x N matrices, N the largest size, with zeros beyond each
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -200,11 +202,20 @@ def shortest_distances(lengths: Float[Tensor, "B N N"]) -> Float[Tensor, "B N N"
 
 
 def connected(edges: Bool[Tensor, "B N N"]) -> Bool[Tensor, "B N N"]:
-    """Which nodes are in one weakly connected component, by squaring the reachability."""
+    """Which nodes are in one weakly connected component."""
+    *_, reach = reachability(edges)
+    return reach
+
+
+def reachability(edges: Bool[Tensor, "B N N"]) -> Iterator[Bool[Tensor, "B N N"]]:
+    """Who reaches whom in at most 2, 4, 8, ... edges either way, by squaring; at last, at all."""
     eye = torch.eye(edges.shape[1], dtype=torch.bool, device=edges.device)
     reach = edges | edges.mT | eye
-    hops = 1  # reach says who is at most so many edges away
-    while hops < edges.shape[1] - 1:
+    for _ in range(squarings(edges.shape[1])):
         reach = (reach.float() @ reach.float()) > 0
-        hops *= 2
-    return reach
+        yield reach
+
+
+def squarings(nodes: int) -> int:
+    """How often paths are doubled, at least once, until they have ``nodes`` - 1 edges."""
+    return max(1, math.ceil(math.log2(max(1, nodes - 1))))

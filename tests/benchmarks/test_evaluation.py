@@ -8,6 +8,8 @@ import torch
 
 from baselines.best_known import BestKnown
 from baselines.feedforward import Feedforward
+from baselines.ponder import Ponder
+from baselines.programmatic import Programmatic
 from benchmarks.evaluation import (
     Trace,
     Yardstick,
@@ -20,7 +22,7 @@ from benchmarks.flops import FlopCounter
 from benchmarks.runs import Evaluation
 from irem_core import IREM, Addition
 from irem_core.streams import seeded_parameters
-from irem_core.tasks import EdgeCopy
+from irem_core.tasks import EdgeCopy, Inverse, ShortestPath
 from irem_core.tasks.matrix import Completion, MatrixTask, uniform
 from irem_core.trainer import Trainer, Training
 
@@ -76,6 +78,94 @@ def test_an_error_that_is_not_finite_is_said():
     fine, diverged = rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
     assert (fine["status"], fine["error"]) == ("ok", "")
     assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
+
+
+# three steps, halting with 1/2 after each; the second problem surely after the second
+HALTING = np.array([[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.5, 0.5]])
+
+
+def halted_by_hand(steps=(1, 2, 3)):
+    flops, seconds = np.arange(4) * 10.0, np.arange(4) * 0.5
+    made = Trace(ERRORS, ERRORS <= 1, None, flops, seconds, None, halting=HALTING)
+    against = Yardstick(mse_trivial=8.0, best=EXACT, variance=100.0)
+    return {
+        (row["steps"], row["selection"]): row
+        for row in rows(made, against, Evaluation(2, "same", 2, steps))
+    }
+
+
+def test_the_expectation_over_halting_by_hand():
+    found = halted_by_hand()
+    # problem 1: 1/2 * 2 + 1/4 * 1 + 1/4 * 3 = 2; problem 2: 9
+    assert found[3, "halted_expected"]["mse"] == pytest.approx((2 + 9) / 2)
+    assert found[3, "halted_expected"]["steps_used"] == pytest.approx((1.75 + 2) / 2)
+    assert found[3, "halted_expected"]["flops"] == pytest.approx(10 * (1.75 + 2) / 2)
+    assert found[3, "halted_expected"]["solve_rate"] == pytest.approx(0.25 / 2)
+
+
+def test_the_last_step_of_a_horizon_halts():
+    found = halted_by_hand()
+    assert found[1, "halted_expected"]["mse"] == pytest.approx((2 + 1) / 2)
+    assert found[2, "halted_expected"]["mse"] == pytest.approx((1.5 + 9) / 2)
+    for selection in ("halted_expected", "halted_sampled", "halted_mode"):
+        assert found[1, selection]["steps_used"] == pytest.approx(1)
+
+
+def test_the_halting_mode_by_hand():
+    row = halted_by_hand()[3, "halted_mode"]
+    assert row["mse"] == pytest.approx((2 + 9) / 2)
+    assert row["steps_used"] == pytest.approx((1 + 2) / 2)
+
+
+def test_sampled_halting_is_distributed_as_it_should_be():
+    count = 4000
+    halting = np.repeat(HALTING[:, :1], count, axis=1)
+    errors = np.repeat(np.arange(4.0)[:, None], count, axis=1)  # the step itself
+    made = Trace(errors, errors < 1, None, np.arange(4.0), np.arange(4.0), None, halting=halting)
+    evaluation = Evaluation(2, "same", count, (2, 3))
+    found = {
+        (row["steps"], row["selection"]): row
+        for row in rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
+    }
+    for steps, mean, deviation in ((2, 1.5, 0.5), (3, 1.75, 0.83)):
+        sampled = found[steps, "halted_sampled"]
+        assert sampled["mse"] == pytest.approx(mean, abs=4 * deviation / count**0.5)
+        assert sampled["steps_used"] == sampled["mse"]
+    assert rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)[2] == found[2, "halted_sampled"]
+
+
+def test_halting_is_in_the_trace():
+    task = Addition(size=2)
+    method = Ponder(task, hidden=8).double()
+    batch = draw_test_problems(task, 6)
+    made = trace(method, batch, 3, variance=2 / 3)
+    np.testing.assert_allclose(made.halting, method.solve(batch.problem, 3).halting.numpy())
+    frame = made.frame()
+    line = frame[(frame["problem"] == 4) & (frame["step"] == 2)].iloc[0]
+    assert line["halting"] == pytest.approx(made.halting[2, 4])
+    assert frame["energy"].isna().all()
+
+
+def test_the_trace_of_a_method_that_ends_has_all_its_steps():
+    task = Inverse(size=4)
+    batch = draw_test_problems(task.at("harder"), 30)
+    made = trace(Programmatic(task).double(), batch, 2, variance=1.0)
+    assert len(made.errors) > 8
+    assert made.errors[-1].max() < 1e-8
+    unfinished, *_ = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(4, "harder", 30, (2,)))
+    assert unfinished["steps_used"] == 2
+    assert unfinished["mse"] == pytest.approx(made.errors[2].mean())
+
+
+def test_operations_of_an_algorithm_by_hand():
+    n = 5
+    task = ShortestPath(size=n, smallest=n)
+    made = trace(Programmatic(task), draw_test_problems(task, 3), 1, variance=1.0)
+    # a round: n times n² sums and n² minima; and once n² to leave out what is beyond the nodes
+    assert np.diff(made.flops)[1:].tolist() == [2 * n**3 + n**2]
+    with FlopCounter() as counter:
+        torch.linalg.svd(torch.ones(7, 4, 4))
+    assert counter.total == 7 * 21 * 4**3
 
 
 def test_the_trace_is_the_error_after_every_step():

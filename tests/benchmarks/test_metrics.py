@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.metrics import at_own_step, skill, solved
+from benchmarks.metrics import certain, expected, skill, solved
 from benchmarks.stats import interval_over_problems
 
 ERROR = st.floats(0, 10)
@@ -37,7 +37,13 @@ def test_solved_by_hand():
 
 def test_values_at_the_step_of_each_problem():
     values = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    assert at_own_step(values, np.array([1, 0, 1])).tolist() == [4, 2, 6]
+    assert expected(values, certain(np.array([1, 0, 1]), 2)).tolist() == [4, 2, 6]
+
+
+def test_expectation_over_steps_by_hand():
+    values = np.array([[1.0, np.inf], [4.0, 5.0], [7.0, 1.0]])
+    weights = np.array([[0.5, 0.0], [0.25, 0.0], [0.25, 1.0]])
+    assert expected(values, weights).tolist() == [3.25, 1]  # what has no weight does not count
 
 
 def test_interval_over_problems_covers_as_often_as_it_says():

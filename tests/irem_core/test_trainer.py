@@ -67,13 +67,13 @@ def test_the_first_batch_is_fresh_and_stored_whole_later_ones_as_planned():
 def test_replayed_problems_go_on_from_their_last_answers():
     trainer = make()
     batch = trainer.draw()
-    *_, answer = trainer.method.unroll(batch.problem, trainer.method.inner_steps)
-    trainer.keep(batch, answer)
+    *_, last = trainer.method.unroll(batch.problem, trainer.method.inner_steps)
+    trainer.keep(batch, last.answer)
     again = trainer.draw()
     assert len(again) == TRAINING.batch
     for row in range(4):
         origin = (batch.problem.x == again.problem.x[row]).all(1).nonzero().item()
-        assert torch.equal(again.problem.start[row], answer[origin])
+        assert torch.equal(again.problem.start[row], last.answer[origin])
         assert torch.equal(again.target[row], batch.target[origin])
 
 
@@ -110,8 +110,8 @@ def test_validation_problems_are_the_same_for_every_method_and_seed():
 
 def test_validation_answers_after_as_many_steps_as_training():
     trainer = make()
-    *_, answer = trainer.method.unroll(trainer.validation.problem, trainer.method.inner_steps)
-    expected = (answer - trainer.validation.target).square().mean().item()
+    *_, last = trainer.method.unroll(trainer.validation.problem, trainer.method.inner_steps)
+    expected = (last.answer - trainer.validation.target).square().mean().item()
     assert trainer.validate() == pytest.approx(expected)
     assert trainer.method.inner_steps == 2
 

@@ -1,0 +1,299 @@
+"""What every method must do on every task that it answers: ``python -m benchmarks.contract``.
+
+The tests run these rules on everything that is registered, and a sweep on what a plugin adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+from torch.testing import assert_close
+
+from benchmarks.cli import Plugins, run_command
+from benchmarks.errors import UsageError
+from benchmarks.registry import ADDED, METHODS, TASKS, load_plugins, method_named
+from benchmarks.runs import Run
+from benchmarks.settings import settings_for
+from irem_core.method import Method
+from irem_core.streams import stream
+from irem_core.types import Batch, Problem, Task
+
+SMALL = {"hidden": 16, "replayed": 8, "stored": 8, "capacity": 32, "batch": 16}
+SIZE = 3
+FITTED = 64  # problems of one batch, which a method that can express them learns by heart
+UPDATES = 2000  # at most
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A sentence that is true of a method on a task, and how to find out.
+
+    check: raises if it is not true.
+    slow: takes seconds, since something is trained.
+    """
+
+    sentence: str
+    check: Callable[[type[Method], Task], None]
+    applies: Callable[[type[Method], Task], bool] = lambda method, task: True
+    slow: bool = False
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def tasks() -> list[Task]:
+    """Every registered task, small."""
+    return [cls(size=SIZE) for cls in TASKS.values()]
+
+
+def check_added(methods: Iterable[str]) -> None:
+    """Of these methods, check those that plugins added, and all on the tasks that plugins added.
+
+    Raises UsageError naming the rule that is broken. The slow rules are left out.
+    """
+    for name in methods:
+        for task in tasks():
+            if name in ADDED or task.name in ADDED:
+                check(METHODS[name], task)
+
+
+def check(method: type[Method], task: Task, slow: bool = False) -> None:
+    """Raise UsageError naming the rule that a method breaks on a task, if it answers it."""
+    for rule in RULES if method.answers_task(task) else ():
+        if rule.applies(method, task) and slow >= rule.slow:
+            _check(rule, method, task)
+
+
+def _check(rule: Rule, method: type[Method], task: Task) -> None:
+    try:
+        rule.check(method, task)
+    except Exception as error:  # whatever a method does wrong, the rule is what to say
+        said = str(error) or type(error).__name__
+        raise UsageError(f"{method.name} on {task} breaks a rule: {rule}. {said}") from error
+
+
+def make(method: type[Method], task: Task, seed: int = 0, **settings: Any) -> Method:
+    """The method untrained, narrow, in float64."""
+    layers = [SMALL, settings]
+    run = Run(method.name, task, settings_for(method.name, task.domain, layers), seed)
+    return run.untrained().double()
+
+
+def problems(task: Task, count: int = 5) -> Batch:
+    """Fresh problems, always the same."""
+    return task.draw(count, stream("contract"), torch.float64)
+
+
+def require(holds: bool, otherwise: str) -> None:
+    """Raise AssertionError with ``otherwise`` unless it holds."""
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def same_answers(given: Tensor, expected: Tensor) -> None:
+    """Raise AssertionError unless two solves agree; the one that ended goes on with its last."""
+    steps = max(len(given), len(expected))
+    assert_close(_lengthened(given, steps), _lengthened(expected, steps))
+
+
+def _lengthened(answers: Tensor, steps: int) -> Tensor:
+    return torch.cat([answers, answers[-1:].expand(steps - len(answers), *answers.shape[1:])])
+
+
+def _shapes(method: type[Method], task: Task) -> None:
+    batch = problems(task)
+    trajectory = make(method, task).solve(batch.problem, steps=4)
+    count, *shape = trajectory.answers.shape
+    require(2 <= count <= 5, f"Of 4 steps it gave {count - 1}.")
+    require(
+        shape == list(batch.target.shape),
+        f"Its answers are of shape {shape}, the targets of {list(batch.target.shape)}.",
+    )
+    require(
+        torch.equal(trajectory.answers[0], batch.problem.start), "answers[0] is not problem.start."
+    )
+    require(trajectory.answers.dtype == torch.float64, f"It answers in {trajectory.answers.dtype}.")
+
+
+def _halting(method: type[Method], task: Task) -> None:
+    halting = make(method, task).solve(problems(task).problem, steps=4).halting
+    if halting is not None:
+        require(halting.shape == (5, 5), f"5 problems, 4 steps: of shape {list(halting.shape)}.")
+        require(bool(((halting >= 0) & (halting <= 1)).all()), "They are not from 0 to 1.")
+        require(bool((halting[0] == 0).all()), "At the start it is not 0.")
+
+
+def _no_step(method: type[Method], task: Task) -> None:
+    problem = problems(task).problem
+    answers = make(method, task).solve(problem, 0).answers
+    require(len(answers) == 1, f"It gave {len(answers)} answers.")
+    require(torch.equal(answers[0], problem.start), "answers[0] is not problem.start.")
+
+
+def _more_steps(method: type[Method], task: Task) -> None:
+    problem, made = problems(task).problem, make(method, task)
+    few, many = made.solve(problem, 2).answers, made.solve(problem, 6).answers
+    require(torch.equal(few, many[: len(few)]), "The first answers of 6 steps are not those of 2.")
+
+
+def _seed(method: type[Method], task: Task) -> None:
+    problem = problems(task).problem
+    first, again, other = (make(method, task, s).solve(problem, 3).answers for s in (1, 1, 2))
+    require(torch.equal(first, again), "Made and asked again it answers otherwise.")
+    require(not method.learns or not torch.equal(first, other), "Another seed changes nothing.")
+
+
+def _permuting(method: type[Method], task: Task) -> None:
+    problem, made = problems(task).problem, make(method, task)
+    order = torch.tensor([3, 0, 4, 1, 2])
+    answers = made.solve(problem, 3).answers
+    same_answers(made.solve(problem[order], 3).answers, answers[:, order])
+    same_answers(made.solve(problem[2:3], 3).answers, answers[:, 2:3])
+
+
+def _target(method: type[Method], task: Task) -> None:
+    """A method that remembers the targets it was trained on answers with them."""
+    batch = problems(task)
+    misleading = replace(batch, target=1 - batch.target * 2)
+    answers = []
+    for seen in (batch, misleading):
+        made = make(method, task)
+        if method.learns:
+            made.loss(seen)
+        answers.append(made.solve(batch.problem, 3).answers)
+    require(torch.equal(*answers), "Shown other targets, without an update, it answers otherwise.")
+
+
+def _gradients(method: type[Method], task: Task) -> None:
+    made = make(method, task)
+    if not method.learns:
+        require(made.used_parameters() == 0, "It does not learn but has parameters to train.")
+        return
+    loss, answer = made.loss(problems(task, 16))
+    loss.backward()
+    require(answer.shape == (16, task.n_out), f"loss gives answers of shape {list(answer.shape)}.")
+    idle = [
+        name
+        for name, p in made.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
+    ]
+    require(
+        not idle, f"No gradient reaches {', '.join(idle)}: not trained, so requires_grad=False."
+    )
+
+
+def _degenerate(method: type[Method], task: Task) -> None:
+    one = problems(task.test(SIZE, task.difficulty_of(SIZE)), 1).problem
+    for name, matrix in (
+        ("zeros", torch.zeros(SIZE, SIZE)),
+        ("the identity", torch.eye(SIZE)),
+        ("ones", torch.ones(SIZE, SIZE)),
+    ):
+        x = matrix.double().flatten().repeat(one.x.shape[1] // SIZE**2)[None]
+        answers = make(method, task).solve(replace(one, x=x), 3).answers
+        require(bool(answers.isfinite().all()), f"Of {name} an answer is not finite.")
+
+
+def _relabelling(method: type[Method], task: Task) -> None:
+    problem, made = problems(task.test(4, "harder")).problem, make(method, task)
+    order = torch.tensor([2, 0, 3, 1])
+
+    def relabel(pairs: Tensor) -> Tensor:
+        return pairs.unflatten(-1, (4, 4))[..., order, :][..., order].flatten(-2)
+
+    moved = replace(problem, x=relabel(problem.x), start=relabel(problem.start))
+    same_answers(made.solve(moved, 3).answers, relabel(made.solve(problem, 3).answers))
+
+
+def _padding(method: type[Method], task: Task) -> None:
+    problem, made = problems(task).problem, make(method, task)
+    answers, nodes = made.solve(problem, 3).answers, problem.nodes
+    assert nodes is not None
+    require(bool((answers.masked_select(~problem.mask) == 0).all()), "Beyond them it is not 0.")
+    for b, n in enumerate(nodes.tolist()):
+
+        def alone(pairs: Tensor, b: int = b, n: int = n) -> Tensor:
+            return pairs.unflatten(-1, (SIZE, SIZE))[..., b : b + 1, :n, :n].flatten(-2)
+
+        one = Problem(alone(problem.x), alone(problem.start), nodes[b : b + 1])
+        same_answers(made.solve(one, 3).answers, alone(answers))
+
+
+def _fits(method: type[Method], task: Task) -> None:
+    made, batch = make(method, task, hidden=64), problems(task, FITTED)
+    trained = [p for p in made.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=3e-3)
+    first = best = made.loss(batch)[0].item()
+    for _ in range(UPDATES):
+        loss, _ = made.loss(batch)
+        best = min(best, loss.item())
+        if best <= first / 10:
+            return
+        optimiser.zero_grad()
+        loss.backward(inputs=trained)
+        optimiser.step()
+    raise AssertionError(f"After {UPDATES} updates the loss fell from {first:.3g} to {best:.3g}.")
+
+
+def _cuda(method: type[Method], task: Task) -> None:
+    problem, made = problems(task).problem, make(method, task)
+    expected = made.solve(problem, 3).answers
+    there = made.cuda().solve(problem.to("cuda", torch.float64), 3).answers
+    same_answers(there.cpu(), expected)
+
+
+def _on_graphs(method: type[Method], task: Task) -> bool:
+    return task.domain == "graph"
+
+
+RULES = (
+    Rule("the target is out of reach: an answer depends on problem and parameters alone", _target),
+    Rule("answers have the shape of the targets and begin at the start", _shapes),
+    Rule("halting probabilities are one number from 0 to 1 per problem and step", _halting),
+    Rule("after no step the answer is the start", _no_step),
+    Rule("more steps never change earlier ones", _more_steps),
+    Rule("the same seed gives the same answers", _seed),
+    Rule("permuting problems permutes their answers, and one alone is answered alike", _permuting),
+    Rule("gradients reach every parameter that is trained", _gradients),
+    Rule("degenerate problems have finite answers", _degenerate),
+    Rule("relabelling the nodes relabels the answers", _relabelling, _on_graphs),
+    Rule("a graph alone is answered as among larger ones, with zeros beyond", _padding, _on_graphs),
+    Rule(
+        "what it can express it learns: one batch, to a tenth of its starting loss",
+        _fits,
+        lambda method, task: method.learns and method.can_express(task),
+        slow=True,
+    ),
+    Rule(
+        "a CUDA device answers as the CPU does",
+        _cuda,
+        lambda method, task: torch.cuda.is_available(),
+    ),
+)
+
+
+def contract(
+    methods: Annotated[
+        str | None, typer.Option(help="Names, separated by commas. [those of the plugins]")
+    ] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Check methods against every rule, the slow ones too."""
+    load_plugins(plugins)
+    added = [name for name in ADDED if name in METHODS]
+    names = added if methods is None else [name.strip() for name in methods.split(",")]
+    if not names:
+        raise UsageError("There is nothing to check: name --methods or a --plugin that adds some.")
+    for name in names:
+        for task in tasks():
+            check(method_named(name), task, slow=True)
+        print(f"{name}: every rule is kept")
+
+
+if __name__ == "__main__":
+    run_command(contract)
