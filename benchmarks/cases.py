@@ -17,7 +17,7 @@ class Comparison(NamedTuple):
     """Results that belong together.
 
     Their column ``case`` says what is side by side, ``line`` what is one line: a method, with those
-    settings in which its runs differ.
+    settings in which its runs differ, and the rule that picked the answer if it is not the last.
     """
 
     title: str
@@ -42,8 +42,9 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
 
 
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the order in which the methods are registered."""
+    """Rows in the order in which the methods are registered, of each the last answers first."""
     order = {name: place for place, name in enumerate(METHODS)}
+    rows = rows.sort_values("selection", key=lambda rules: rules != "last", kind="stable")
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
@@ -83,7 +84,8 @@ def _lines(rows: pd.DataFrame) -> pd.Series:
         return f"{method} ({', '.join(said)})" if said else method
 
     lines = [line(*each) for each in zip(rows["method"], settings, strict=True)]
-    return pd.Series(lines, index=rows.index, dtype=str)
+    picked = rows["selection"].map(lambda rule: "" if rule == "last" else f", {rule}")
+    return pd.Series(lines, index=rows.index, dtype=str) + picked
 
 
 def _differs(name: str, settings: list[dict[str, Any]]) -> bool:

@@ -28,9 +28,8 @@ from irem_core.checkpoint import (
     write_whole,
 )
 from irem_core.method import Method
-from irem_core.trainer import DTYPES, CurvePoint, DivergedError, Trainer
+from irem_core.trainer import DTYPES, CurvePoint, DivergedError, Trainer, Training
 
-STATE = "state.safetensors"
 ERROR = "error.txt"
 
 
@@ -77,10 +76,13 @@ def trained(
         return load(folder, device)
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, run.config())
+    about: dict[str, Any] = {}
     method = run.untrained().to(device, DTYPES[run.dtype])
-    about = _train(run, method, folder, device, progress) if method.learns else {}
+    if method.learns:
+        method, about = _train(run, folder, device, progress)
     save_method(folder, method, run.config() | {"training": about})
-    (folder / STATE).unlink(missing_ok=True)
+    for candidate in run.training.candidates:
+        _state(folder, candidate).unlink(missing_ok=True)
     return method.eval(), about
 
 
@@ -98,18 +100,41 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict
 
 
 def _train(
-    run: Run, method: Method, folder: Path, device: torch.device, progress: Callable[[int], None]
-) -> dict[str, Any]:
-    trainer = Trainer(method, run.training, run.seed, device)
-    trainer.run(folder / STATE, progress)
-    columns = [field.name for field in fields(CurvePoint)]
-    curve = pd.DataFrame([vars(point) for point in trainer.curve], columns=columns)
-    write_whole(folder / "curve.csv", curve.to_csv(index=False).encode())
-    return {
-        "train_iterations": trainer.done,
-        "train_seconds": trainer.seconds,
+    run: Run, folder: Path, device: torch.device, progress: Callable[[int], None]
+) -> tuple[Method, dict[str, Any]]:
+    """Train with every learning rate, and take the parameters with the least validation error."""
+    trainers, diverged = [], []
+    for training in run.training.candidates:
+        trainer = Trainer(run.untrained(), training, run.seed, device)
+        try:
+            trainer.run(_state(folder, training), progress)
+            trainers.append(trainer)
+        except DivergedError as error:  # a learning rate that is too large is not the one to take
+            diverged.append(error)
+    if not trainers:
+        raise diverged[0]
+    chosen = min(trainers, key=lambda trainer: trainer.least_error)
+    write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
+    return chosen.method, {
+        "train_iterations": chosen.done,
+        "train_seconds": chosen.seconds,
+        "learning_rate": chosen.training.learning_rate,
         **provenance(device, run.dtype),
     }
+
+
+def _curves(trainers: list[Trainer]) -> pd.DataFrame:
+    columns = ["learning_rate", *(field.name for field in fields(CurvePoint))]
+    points = [
+        {"learning_rate": trainer.training.learning_rate, **vars(point)}
+        for trainer in trainers
+        for point in trainer.curve
+    ]
+    return pd.DataFrame(points, columns=columns)
+
+
+def _state(folder: Path, training: Training) -> Path:
+    return folder / f"state-{training.learning_rate:g}.safetensors"
 
 
 def _evaluate(
@@ -169,6 +194,7 @@ def _trained(training: dict[str, Any], method: Method) -> dict[str, Any]:
         "train_iterations": training.get("train_iterations", 0),
         "train_seconds": training.get("train_seconds", 0.0),
         "parameters": method.used_parameters(),
+        "learning_rate": training.get("learning_rate"),
     }
 
 

@@ -42,7 +42,8 @@ def write_figures(folder: Path) -> list[Path]:
 
 def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
     results = read_results(folder)
-    for comparison in comparisons(results[results["status"] == "ok"]):
+    last = results[(results["status"] == "ok") & (results["selection"] == "last")]
+    for comparison in comparisons(last):
         curves = _curves(comparison, folder)
         name = comparison.name
         yield f"error_against_steps_{name}", error_against_steps(comparison, curves)

@@ -81,15 +81,32 @@ def named_presets() -> list[str]:
 def read_preset(name: str) -> dict[str, Any]:
     """The table of a preset, by its name or by the path of a TOML file, not checked yet.
 
-    Raises UsageError if there is no such file or it is not TOML.
+    ``base`` names another preset, of which it says what is different. Raises UsageError if there is
+    no such file or it is not TOML.
     """
     path = FOLDER / f"{name}.toml" if name in named_presets() else Path(name)
     if not path.is_file():
         raise unknown("preset", name, [*named_presets(), "the path of a TOML file"])
     try:
-        return tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"Preset {name!r} cannot be read as TOML: {error}.") from error
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    if not isinstance(base, str) or base not in named_presets() or base == name:
+        raise unknown("base of a preset", str(base), [p for p in named_presets() if p != name])
+    return _overlaid(read_preset(base), table)
+
+
+def _overlaid(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A table with changes, table by table."""
+    tables = {
+        name: _overlaid(table[name], value)
+        for name, value in changes.items()
+        if isinstance(value, dict) and isinstance(table.get(name), dict)
+    }
+    return table | changes | tables
 
 
 def checked(table: dict[str, Any]) -> Preset:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterable
-from dataclasses import fields
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
@@ -134,8 +133,9 @@ def method_settings(method: type[Method]) -> dict[str, Any]:
 
 def default_settings(method: type[Method]) -> dict[str, Any]:
     """Everything that can be set for a method: how it is trained, if it learns, and its own."""
-    training = {field.name: field.default for field in fields(Training)} if method.learns else {}
-    return training | method_settings(method)
+    training = vars(Training()) if method.learns else {}
+    settings = training | method_settings(method)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}  # as in JSON
 
 
 load_plugins(installed.value for installed in entry_points(group=GROUP))

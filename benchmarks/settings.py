@@ -97,10 +97,13 @@ def _value(text: str) -> Any:
 
 def _like(name: str, value: Any, default: Any) -> Any:
     """``value`` if it is of the default's type; a whole number will do for any number."""
+    if isinstance(default, list) and isinstance(value, list):
+        return [_like(name, each, 0.0) for each in value]
     if isinstance(default, float) and type(value) is int:
         return float(value)
     if type(value) is not type(default):
-        expected = {bool: "true or false", int: "a whole number", float: "a number"}
+        expected: dict[type, str] = {bool: "true or false", int: "a whole number"}
+        expected |= {float: "a number", list: "numbers in brackets"}
         kind = expected.get(type(default), "a word")
         raise UsageError(f"Setting {name!r} takes {kind}, not {value!r}.")
     return value

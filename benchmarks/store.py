@@ -3,8 +3,8 @@
 DIR/results.csv                        made from all that is below
 DIR/runs/KEY/config.json               what was run
 DIR/runs/KEY/method.safetensors        its parameters, written when training is done
-DIR/runs/KEY/state.safetensors         the training run so far, while it is not
-DIR/runs/KEY/curve.csv                 the training curve
+DIR/runs/KEY/state-RATE.safetensors    training with a learning rate so far, while it is not
+DIR/runs/KEY/curve.csv                 the training curve, of every learning rate
 DIR/runs/KEY/EVALUATION/trace.parquet  every test problem after every step
 DIR/runs/KEY/EVALUATION/examples.parquet
 DIR/runs/KEY/EVALUATION/rows.json      its rows of results.csv, written last
@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks.errors import UsageError
 from irem_core.checkpoint import write_whole
 
-SCHEMA = 1
+SCHEMA = 2
 COLUMNS = (
     "task",
     "method",
@@ -61,10 +61,12 @@ COLUMNS = (
     "mse_trivial",
     "mse_best",
     "mse_best_uncertainty",
+    "learning_rate",
 )
 """The columns of results.csv, one row per run, size, difficulty, step budget and selection.
 
-mse_trivial and mse_best are the errors that skill is held against, on the same test problems.
+mse_trivial and mse_best are the errors that skill is held against, on the same test problems;
+learning_rate is the one that the parameters were trained with.
 """
 
 

@@ -15,10 +15,13 @@ from benchmarks.store import read_results
 from irem_core.checkpoint import write_whole
 
 NAME = "table.md"
+SHOWN = ("last", "halted_expected")  # what answers: where it ends, or where it wants to
 LEGEND = """\
-Mean squared error of the last answer at the largest step budget; in brackets the 95 % interval over
-test problems (several seeds: their range). Skill: 1 the algorithm, 0 no better than the best
-trivial predictor. Steps, operations (floating-point, for one problem): the most in the line.
+Mean squared error of the last answer at the largest step budget, and of a method that halts by
+itself what is to be expected when it does; in brackets the 95 % interval over test problems
+(several seeds: their range). Skill: 1 the algorithm, 0 no better than the best trivial predictor.
+Steps, parameters (those that are trained), operations (floating-point, for one step of one problem)
+and seconds of training: the most in the line.
 """
 
 
@@ -31,8 +34,8 @@ def write_table(folder: Path) -> str:
 
 def markdown(results: pd.DataFrame) -> str:
     """A table per task, and per size of matrices, with a row per method; then what is missing."""
-    last = results[results["selection"] == "last"]
-    sections = [f"## {each.title}\n\n{_by_method(each)}\n" for each in comparisons(last)]
+    shown = results[results["selection"].isin(SHOWN)]
+    sections = [f"## {each.title}\n\n{_by_method(each)}\n" for each in comparisons(shown)]
     return "\n".join([*sections, LEGEND, *_unfinished(results)])
 
 
@@ -41,8 +44,8 @@ def _by_method(comparison: Comparison) -> str:
     lines = [_line(str(name), of_one, cases) for name, of_one in rows.groupby("line", sort=False)]
     lines += [_best_trivial(rows), _best_known(rows)]
     measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
-    columns = ["method", *measured, "steps", "parameters", "operations"]
-    frame = pd.DataFrame(lines, columns=columns).fillna("")
+    columns = ["method", *measured, "steps", "parameters", "operations", "training"]
+    frame = pd.DataFrame(lines, columns=columns, dtype=object).fillna("")
     return frame.to_markdown(index=False, disable_numparse=True)
 
 
@@ -56,9 +59,10 @@ def _line(name: str, rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
     if done.empty:
         return line
     return line | {
-        "steps": f"{done['steps_used'].max():.0f}",
+        "steps": f"{done['steps_used'].max():.3g}",
         "parameters": f"{done['parameters'].max():,.0f}",
-        "operations": f"{done['flops'].max():.2g}",
+        "operations": f"{(done['flops'] / done['steps_used']).max():.2g}",
+        "training": f"{done['train_seconds'].max():.3g} s" if done["train_seconds"].any() else "",
     }
 
 

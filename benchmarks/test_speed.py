@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from baselines.feedforward import Feedforward
+from baselines.iterative import Iterative
+from baselines.ponder import Ponder
+from baselines.recurrent import Recurrent
 from benchmarks.memory import PeakMemory
 from benchmarks.plain import PlainGraphTraining, plain_shortest_path
 from irem_core.irem import IREM
@@ -24,7 +27,9 @@ def graph_trainer() -> Trainer:
 
 @pytest.mark.benchmark(group="training update, addition")
 @pytest.mark.parametrize("size", [5, 10, 20])
-@pytest.mark.parametrize("method", [IREM, Feedforward], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "method", [IREM, Feedforward, Recurrent, Iterative, Ponder], ids=lambda method: method.name
+)
 def test_matrix_update(benchmark, method, size):
     trainer = Trainer(method(Addition(size)), Training(), seed=0)
     trainer.update()  # the first one has no replayed problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ class Training:
 
     train_iterations: updates of Adam.
     batch: problems an update, the replayed ones among them.
+    learning_rates: if there are any, training is done with each in the place of ``learning_rate``,
+        and the parameters with the least validation error are taken.
     validate_every: updates between two looks at the validation problems.
     dtype: float32 or float64, of parameters and problems.
     """
@@ -39,6 +41,7 @@ class Training:
     train_iterations: int = 10_000
     batch: int = 1024
     learning_rate: float = 1e-4
+    learning_rates: Sequence[float] = ()
     validate_every: int = 500
     validation_problems: int = 512
     dtype: str = "float32"
@@ -48,8 +51,15 @@ class Training:
         at_least(1, batch=self.batch, validate_every=self.validate_every)
         at_least(1, validation_problems=self.validation_problems)
         positive(learning_rate=self.learning_rate)
+        positive(**{f"learning_rates[{i}]": rate for i, rate in enumerate(self.learning_rates)})
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+
+    @property
+    def candidates(self) -> list[Training]:
+        """One for each learning rate."""
+        each = [replace(self, learning_rate=r, learning_rates=()) for r in self.learning_rates]
+        return each or [self]
 
     def check(self, method: Method) -> None:
         """Raise ValueError if a batch cannot hold the problems that the method wants replayed."""
@@ -100,6 +110,11 @@ class Trainer:
         self.seconds = 0.0
         self.curve: list[CurvePoint] = []
         self.best = self._copy_of_method()
+
+    @property
+    def least_error(self) -> float:
+        """The validation error of the best parameters so far."""
+        return min((point.validation_mse for point in self.curve), default=math.inf)
 
     def run(
         self, state: Path | None = None, progress: Callable[[int], None] = lambda done: None
@@ -197,7 +212,7 @@ class Trainer:
         self._check_finite(torch.stack(losses), first)
         point = CurvePoint(end, torch.stack(losses).mean().item(), self.validate())
         self._check_finite(torch.tensor([point.validation_mse]), end - 1, "validation error")
-        if point.validation_mse < min((p.validation_mse for p in self.curve), default=math.inf):
+        if point.validation_mse < self.least_error:
             self.best = self._copy_of_method()
         self.curve.append(point)
         self.seconds += time.perf_counter() - began

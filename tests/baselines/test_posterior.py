@@ -32,7 +32,7 @@ def test_the_posterior_mean_by_quadrature():
 
 def test_the_floor_is_the_noise_where_all_else_is_known():
     """Rank 1: what is missing is nearly known but for its noise."""
-    task = Completion(size=12, rank=1).at("harder")
+    task = Completion(rank=1).at("harder")
     batch = task.draw(60, stream("floor"), torch.float64)
     estimate = floor(task, batch, stream("gibbs"), chains=3, burn_in=200, sweeps=100)
     noise = task.noise**2 / 2  # half of the entries are missing

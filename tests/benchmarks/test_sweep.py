@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.cli import run_command
+from benchmarks.preset import checked, read_preset
 from benchmarks.registry import METHODS, TASKS
 from benchmarks.store import COLUMNS, read_results
 from benchmarks.sweep import sweep
@@ -45,7 +46,7 @@ def smoke(tmp_path_factory) -> Path:
     command += ["--threads", "1", "--out", "X"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert "| irem " in done.stdout
-    assert "34 of 34 runs done" in done.stderr
+    assert "70 of 70 runs done" in done.stderr
     return folder / "X"
 
 
@@ -175,7 +176,7 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_the_same(tmp_path):
     command = [sys.executable, "-m", "benchmarks.sweep", *TINY, "--methods", "irem"]
     command += ["--set", "train_iterations=600", "--set", "validate_every=20", "--out", "cut"]
     running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("cut/runs/*/state.safetensors")):
+    while not list(tmp_path.glob("cut/runs/*/state-*.safetensors")):
         assert running.poll() is None
         time.sleep(0.05)
     running.kill()
@@ -321,3 +322,48 @@ def test_misspelt_task_as_a_subprocess(tmp_path):
     assert done.returncode == 2
     assert "Did you mean 'addition'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_learning_rate_of_the_least_validation_error_is_taken(tmp_path):
+    rates = "learning_rates=[1e-6, 1e-2, 1e-3]"
+    chosen = ["--methods", "feedforward,trivial_copy", "--set", rates, "--out", tmp_path]
+    assert run(*TINY, *chosen) == 0
+    results = read_results(tmp_path).set_index("method")
+    (key,) = set(results.loc["feedforward", "run_key"])
+    curve = pd.read_csv(tmp_path / "runs" / key / "curve.csv")
+    assert list(curve["learning_rate"].unique()) == [1e-6, 1e-2, 1e-3]
+    best = curve.loc[curve["validation_mse"].idxmin(), "learning_rate"]
+    assert set(results.loc["feedforward", "learning_rate"]) == {best}
+    assert results.loc["trivial_copy", "learning_rate"].isna().all()
+    assert not list(tmp_path.glob("runs/*/state-*"))
+    alone = ["--methods", "feedforward", "--set", f"learning_rate={best}", "--out", tmp_path / "b"]
+    assert run(*TINY, *alone) == 0
+    errors = [results.loc["feedforward", "mse"], read_results(tmp_path / "b")["mse"]]
+    assert list(errors[0]) == list(errors[1])
+
+
+def test_a_learning_rate_that_diverges_is_not_taken(tmp_path, capsys):
+    chosen = ["--methods", "feedforward", "--set", "learning_rates=[1e30, 1e-3]"]
+    assert run(*TINY, *chosen, "--out", tmp_path) == 0
+    assert set(read_results(tmp_path)["learning_rate"]) == {1e-3}
+    chosen = ["--methods", "feedforward", "--set", "learning_rates=[1e30]"]
+    assert run(*TINY, *chosen, "--out", tmp_path / "b") == 1
+    assert "diverged" in capsys.readouterr().out
+
+
+def test_the_tuned_preset_is_the_papers_with_learning_rates(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tuned, paper = checked(read_preset("tuned")), checked(read_preset("paper"))
+    assert tuned.settings == {"learning_rates": [1e-4, 3e-4, 1e-3]}
+    assert tuned.model_copy(update={"settings": {}}) == paper
+    assert "base" in complaint(capsys, "--preset", preset_file(tmp_path, 'base = "papr"'))
+
+
+def preset_file(folder: Path, text: str) -> Path:
+    path = folder / "own.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_paper_preset_has_every_method():
+    assert set(checked(read_preset("paper")).methods) == set(METHODS)
