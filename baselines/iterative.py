@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from baselines.learned import LearnedBaseline
 from baselines.networks import EdgeNetwork, perceptron
 from irem_core.checks import at_least
+from irem_core.method import ReplayPlan
 from irem_core.types import Problem, Step, Task
 
 
@@ -18,15 +19,29 @@ class Iterative(LearnedBaseline):
     """y <- y + f([y, x]), trained through all steps (Du et al., 2022).
 
     f has three hidden layers with swish; on graphs it is the trunk of the energy on both edge
-    values, with the decoder of the other baselines.
+    values, with the decoder of the other baselines. Like descent it could go on from earlier
+    answers: as published it does not, which is what ``replayed`` = 0 says.
+
+    replayed, stored, capacity: see ReplayPlan.
     """
 
     name = "iterative"
 
-    def __init__(self, task: Task, *, hidden: int = 512, inner_steps: int = 10) -> None:
+    def __init__(
+        self,
+        task: Task,
+        *,
+        hidden: int = 512,
+        inner_steps: int = 10,
+        replayed: int = 0,
+        stored: int = 0,
+        capacity: int = 10_000,
+    ) -> None:
         super().__init__(task)
-        at_least(1, hidden=hidden, inner_steps=inner_steps)
+        at_least(1, hidden=hidden, inner_steps=inner_steps, capacity=capacity)
+        at_least(0, replayed=replayed, stored=stored)
         self.inner_steps = inner_steps
+        self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
         self.correction = (
             EdgeNetwork(values=2, hidden=hidden, reads_edge=self.reads_edge)
             if task.domain == "graph"

@@ -1,4 +1,4 @@
-"""The posterior mean of matrix completion: no prediction from what is observed errs less.
+"""The posterior mean of matrix completion: none is expected to err less from what is observed.
 
 Gibbs sampling (Geman and Geman, 1984) in the model that the problems are drawn from, R = a U V' +
 0.1 N with standard normal U and V: given V the rows of U are Gaussian, and the other way round.
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from baselines.best_known import BestKnown
+from irem_core.checks import at_least
 from irem_core.tasks import Completion
 from irem_core.types import Batch
 
@@ -30,8 +31,10 @@ def floor(
 
     Every chain gives an estimate m of the posterior mean. For two of them (m - t) (m' - t) has the
     error of the exact mean as its expectation, where the square of one would be too large by its
-    own noise. The uncertainty, of the finite chains alone, is the jackknife's over chains.
+    own noise. The uncertainty is that of the finite chains alone, by the jackknife over chains: not
+    that of other problems, nor of chains that have not come where they should.
     """
+    at_least(3, chains=chains)
     means = [posterior_mean(task, batch, generator, burn_in, sweeps) for _ in range(chains)]
     misses = (torch.stack(means) - batch.target).flatten(1)  # [chains, B * n_out]
     products = misses @ misses.T / misses.shape[1]  # [chains, chains]
@@ -60,7 +63,7 @@ def posterior_mean(
 
 def _annealed(sweep: int, burn_in: int) -> float:
     """How many times too large the noise is: from 10 down to 1 after half of the burn-in."""
-    left = max(0.0, 1 - 2 * sweep / max(1, burn_in))
+    left = max(0.0, 1 - 2 * sweep / burn_in) if burn_in else 0.0
     return 1 + 9 * left**2
 
 

@@ -54,7 +54,7 @@ def copy(task: EdgeCopy, problem: Problem) -> Rounds:
 
 
 def square_reachability(task: ConnectedComponents, problem: Problem) -> Rounds:
-    """Who reaches whom, by squaring the boolean matrix; as many rounds as doublings are needed."""
+    """Who reaches whom, by squaring the boolean matrix as often as paths can need."""
     for reach in reachability(_square(problem.x).bool()):
         yield reach.flatten(1) * problem.mask.to(problem.x.dtype)
 
@@ -75,8 +75,8 @@ def square_min_plus(task: ShortestPath, problem: Problem) -> Rounds:
 def newton_schulz(task: Inverse, problem: Problem) -> Rounds:
     """X <- X (2 I - S X) from I / ||S||_1 (Schulz, 1933), until I - S X no longer gets smaller.
 
-    The start is close enough for every positive definite S. Where S has no inverse the answer is
-    the last one before I - S X stopped falling.
+    The start is close enough for every positive definite S, as the task's are. For another matrix
+    the answer is the last one before I - S X stopped getting smaller, which need not be near.
     """
     matrix = _square(problem.x)  # [B, n, n]
     eye = torch.eye(task.size, dtype=matrix.dtype, device=matrix.device)
@@ -94,15 +94,16 @@ def newton_schulz(task: Inverse, problem: Problem) -> Rounds:
         yield inverse.flatten(1)
 
 
-SHRINKAGE = 3.0  # of soft_impute, in the units of the posterior's mode
+SHRINKAGE = 3.0  # of soft_impute, in units of the shrinkage at the mode of the posterior
 TOLERANCE = 1e-4  # of soft_impute: root mean square change of an entry
 
 
 def soft_impute(task: Completion, problem: Problem) -> Rounds:
     """Fill in, shrink the singular values, fill in with the result (Mazumder et al., 2010).
 
-    The shrinkage SHRINKAGE * noise² / amplitude is 1 at the mode of the posterior; its mean, which
-    errs less, is shrunk more. The amplitude is estimated from the variance of what is observed.
+    At the mode of the posterior singular values are shrunk by noise² / amplitude; its mean, which
+    errs less, is shrunk more: SHRINKAGE times that errs least on problems of the training
+    distribution. The amplitude is estimated from the variance of what is observed.
     """
     known = _square(problem.x)  # [B, n, n]
     observed = known != 0

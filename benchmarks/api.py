@@ -12,7 +12,7 @@ import torch
 from benchmarks import execute
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
-from benchmarks.registry import method_named
+from benchmarks.registry import load_plugins, method_named
 from benchmarks.runs import Evaluation, Run
 from benchmarks.settings import check_names, settings_for
 from irem_core.checks import at_least
@@ -35,6 +35,7 @@ def train(
     trained already it is loaded, and if it holds half of the training run that run goes on.
     Raises UsageError for an unknown method or setting.
     """
+    load_plugins()
     method_named(method)
     check_names({method: settings})
     run = Run(method, task, settings_for(method, task.domain, [settings]), seed)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from benchmarks.registry import METHODS, TASKS
+from benchmarks.registry import METHODS, task_named
 
 
 class Comparison(NamedTuple):
@@ -32,7 +32,7 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
     A variant of a task, with other values, stands apart.
     """
     results = results.assign(variant=_variants(results))
-    graph = results["task"].map(lambda task: TASKS[task].domain == "graph").astype(bool)
+    graph = results["task"].map(lambda task: task_named(task).domain == "graph").astype(bool)
     for (task, variant), rows in results[graph].groupby(["task", "variant"]):
         rows = rows.assign(case=_graph_case(rows))
         yield _comparison([task, variant], rows, "size")
@@ -52,7 +52,7 @@ def _variants(results: pd.DataFrame) -> pd.Series:
     """The values of each row's task that are not the default, as text."""
 
     def variant(task: str, settings: str) -> str:
-        own = {field.name for field in fields(TASKS[task])}
+        own = {field.name for field in fields(task_named(task))}
         values = json.loads(settings).items()
         return ", ".join(f"{name}={value}" for name, value in values if name in own)
 

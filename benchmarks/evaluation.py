@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,6 +28,7 @@ from irem_core.types import Batch, Energy, Problem, Step, Task
 
 EXAMPLES = 4  # problems whose inputs, targets and answers are kept
 READ_ENERGIES = ("lowest_energy", "stopped")  # rules that need the energy of the last answer too
+ENDS_WITHIN = 10_000  # steps, of a method that is done by itself
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Trace:
     energy_flops: float = 0.0  # of the energy of one answer, which every rule but the last needs
     energy_seconds: float = 0.0
     halting: Array | None = None  # [T+1, B] probability of halting there, if not before
+    needed: NDArray[np.int64] | None = None  # [B] steps, of a method that is done by itself
 
     def frame(self) -> pd.DataFrame:
         """One line per problem and step."""
@@ -87,11 +88,13 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
     """Solve a batch with up to ``steps`` steps and write down what each step gave and cost.
 
     A method that is done by itself gets all the steps that it needs. ``variance`` of the answers at
-    ``same`` difficulty says what counts as solved.
+    ``same`` difficulty says what counts as solved. Raises RuntimeError if it is never done.
     """
-    steps = sys.maxsize if method.ends else steps
+    steps = ENDS_WITHIN if method.ends else steps
     _timed(method, batch.problem, min(steps, 1))  # the first call is slower than the rest
     taken, seconds = _timed(method, batch.problem, steps)
+    if method.ends and len(taken) > ENDS_WITHIN:
+        raise RuntimeError(f"{method.name} is not done by itself within {ENDS_WITHIN} steps")
     answers = [step.answer for step in taken]
     halting = [step.halting for step in taken if step.halting is not None]
     errors = _array(torch.stack([squared_errors(y, batch) for y in answers]))
@@ -104,6 +107,7 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
         seconds=np.array(seconds) / len(batch),
         examples=_examples(batch, answers),
         halting=_array(torch.stack(halting)) if halting else None,
+        needed=_needed(answers) if method.ends else None,
     )
     return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
 
@@ -123,10 +127,16 @@ def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
 
 
 def rows(result: Trace, against: Yardstick, evaluation: Evaluation) -> list[dict[str, Any]]:
-    """The rows of results of an evaluation: one per budget and rule that picks the answer."""
+    """The rows of results of an evaluation: one per budget and rule that picks the answer.
+
+    A method that is done by itself, but needs more than the largest budget, has a row for that too.
+    """
+    budgets = list(evaluation.steps)
+    if result.needed is not None and result.needed.max() > budgets[-1]:
+        budgets.append(int(result.needed.max()))
     return [
         _row(result, against, budget, selection, choice)
-        for budget in evaluation.steps
+        for budget in budgets
         for selection, choice in _selections(result, budget).items()
     ]
 
@@ -181,7 +191,9 @@ class Choice(NamedTuple):
 def _selections(result: Trace, budget: int) -> dict[str, Choice]:
     """What each rule picks within a budget."""
     last = min(budget, len(result.errors) - 1)
-    everyone = _after(np.full(result.errors.shape[1], last), last)
+    allowed = np.full(result.errors.shape[1], last)
+    used = allowed if result.needed is None else np.minimum(allowed, result.needed)
+    everyone = _after(used, last)
     selections = {"last": Choice(everyone, everyone)}
     if result.energies is not None:
         energies = torch.from_numpy(result.energies[: last + 1])
@@ -199,12 +211,20 @@ def _selections(result: Trace, budget: int) -> dict[str, Choice]:
     return selections
 
 
+def _needed(answers: list[Tensor]) -> NDArray[np.int64]:
+    """After how many steps each problem was done: the first that changed nothing more, or all."""
+    each = torch.stack(answers)
+    changed = (each[1:] != each[:-1]).any(dim=2)  # [T, B]
+    steps = torch.arange(1, len(each), device=each.device)[:, None]
+    return ((changed * steps).amax(dim=0) + 1).clamp(max=len(each) - 1).cpu().numpy()
+
+
 def _after(step: np.ndarray | Tensor, last: int) -> Array:
     return certain(np.asarray(step), last + 1)
 
 
 def _sampled(halting: Tensor) -> Tensor:
-    """A step of each problem from its distribution, by the same chance for every budget."""
+    """A step of each problem from its distribution, by the same chance for every budget and run."""
     chance = torch.rand(halting.shape[1], generator=stream("halting"), dtype=halting.dtype)
     passed = halting.cumsum(dim=0) <= chance  # [T+1, B]
     return passed.sum(dim=0).clamp(max=len(halting) - 1)  # where rounding leaves less than 1
@@ -243,7 +263,7 @@ def _timed(method: Method, problem: Problem, steps: int) -> tuple[list[Step], li
 def _flops(method: Method, problem: Problem, steps: int) -> Array:
     """Operations for one problem, counted as they run.
 
-    Every problem costs the same, but how many steps there are can depend on all of them.
+    A step costs the same for every problem, but how many there are can depend on all of them.
     """
     counted = problem if method.ends else problem[:1]
     with FlopCounter() as counter:

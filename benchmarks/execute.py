@@ -103,24 +103,32 @@ def _train(
     run: Run, folder: Path, device: torch.device, progress: Callable[[int], None]
 ) -> tuple[Method, dict[str, Any]]:
     """Train with every learning rate, and take the parameters with the least validation error."""
-    trainers, diverged = [], []
+    trainers, diverged, before = [], {}, 0
     for training in run.training.candidates:
         trainer = Trainer(run.untrained(), training, run.seed, device)
+        trainers.append(trainer)
         try:
-            trainer.run(_state(folder, training), progress)
-            trainers.append(trainer)
+            trainer.run(_state(folder, training), _after(before, progress))
         except DivergedError as error:  # a learning rate that is too large is not the one to take
-            diverged.append(error)
-    if not trainers:
-        raise diverged[0]
-    chosen = min(trainers, key=lambda trainer: trainer.least_error)
+            diverged[trainer] = error
+        before += training.train_iterations
+    fine = [trainer for trainer in trainers if trainer not in diverged]
+    if not fine:
+        raise diverged[trainers[-1]]
+    chosen = min(fine, key=lambda trainer: trainer.least_error)
     write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
     return chosen.method, {
         "train_iterations": chosen.done,
-        "train_seconds": chosen.seconds,
+        "train_seconds": sum(trainer.seconds for trainer in trainers),
         "learning_rate": chosen.training.learning_rate,
+        "diverged": [str(error) for error in diverged.values()],
         **provenance(device, run.dtype),
     }
+
+
+def _after(before: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    """Progress of a training run that comes after others of so many updates."""
+    return lambda done: progress(before + done)
 
 
 def _curves(trainers: list[Trainer]) -> pd.DataFrame:
@@ -134,7 +142,7 @@ def _curves(trainers: list[Trainer]) -> pd.DataFrame:
 
 
 def _state(folder: Path, training: Training) -> Path:
-    return folder / f"state-{training.learning_rate:g}.safetensors"
+    return folder / f"state-{training.learning_rate!r}.safetensors"
 
 
 def _evaluate(

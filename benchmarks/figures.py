@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.cases import Comparison, comparisons
 from benchmarks.cli import Plugins, run_command
-from benchmarks.registry import TASKS, load_plugins
+from benchmarks.registry import METHODS, load_plugins, task_named
 from benchmarks.store import read_results, read_trace
+from irem_core.method import Method
 
 STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 COLUMNS = 3  # of panels
@@ -47,7 +48,7 @@ def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
         curves = _curves(comparison, folder)
         name = comparison.name
         yield f"error_against_steps_{name}", error_against_steps(comparison, curves)
-        by_size = TASKS[comparison.rows["task"].iloc[0]].domain == "graph"
+        by_size = task_named(comparison.rows["task"].iloc[0]).domain == "graph"
         if by_size and len(comparison.cases) > 1 and not curves.empty:
             yield f"error_by_size_{name}", error_by_size(comparison, curves)
 
@@ -145,14 +146,18 @@ def _legend(figure: Figure, panel: Axes, note: str = "") -> None:
 def _curves(comparison: Comparison, folder: Path) -> pd.DataFrame:
     """Mean error after each step up to the largest budget, of every run that is not trivial.
 
-    A method that is done keeps its last answer; an error that is not finite is not drawn.
+    A method that is done by itself keeps its last answer, however many steps the others go on; an
+    error that is not finite is not drawn.
     """
     rows = comparison.rows[~comparison.rows["method"].str.startswith("trivial")]
-    horizon = range(int(comparison.rows["steps"].max()) + 1)
+    ends = comparison.rows["method"].map(lambda name: METHODS.get(name, Method).ends)
+    budgets = comparison.rows["steps"]
+    horizon = range(int(budgets[~ends].max() if not ends.all() else budgets.max()) + 1)
     frames = []
     for run in rows.drop_duplicates(["run_key", "case"]).itertuples():
-        error = read_trace(folder, run).groupby("step")["error"].mean()
-        error = error.reindex(horizon).ffill().replace([np.inf], np.nan)
+        error = read_trace(folder, run).groupby("step")["error"].mean().reindex(horizon)
+        error = error.ffill() if METHODS.get(run.method, Method).ends else error
+        error = error.replace([np.inf], np.nan)
         about = {name: getattr(run, name) for name in ("line", "seed", "size", "case")}
         frames.append(error.reset_index().assign(**about))
     columns = ["step", "error", "line", "seed", "size", "case"]

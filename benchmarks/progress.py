@@ -107,7 +107,7 @@ class Display:
                 self._remove(key)
                 continue
             if key not in self.training:
-                total = run.training.train_iterations
+                total = run.training.updates
                 added = self.bars.add_task(_label(run), total=total)
                 self.training[key] = next(t for t in self.bars.tasks if t.id == added)
             self.bars.update(self.training[key].id, completed=done)

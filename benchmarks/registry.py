@@ -64,12 +64,13 @@ ADDED: dict[str, str] = {}
 """The methods and tasks of plugins, and the module of each."""
 
 
-def load_plugins(names: Iterable[str] | None) -> None:
-    """Import modules and register what they add; nothing happens the second time.
+def load_plugins(names: Iterable[str] | None = None) -> None:
+    """Register what installed plugins add, and then modules by name; once is enough.
 
     Raises UsageError if one cannot be imported, adds nothing, or takes a name that there is.
     """
-    for name in names or ():
+    installed = [entry.module for entry in entry_points(group=GROUP)]
+    for name in [*installed, *(names or ())]:
         try:
             module = importlib.import_module(name)
         except Exception as error:  # whatever the module does wrong, its user can mend it
@@ -81,38 +82,49 @@ def load_plugins(names: Iterable[str] | None) -> None:
 
 
 def _register(module: ModuleType) -> None:
-    adds = [(METHODS, cls) for cls in getattr(module, "METHODS", [])]
-    adds += [(TASKS, cls) for cls in getattr(module, "TASKS", [])]
+    adds = [(METHODS, cls) for cls in _classes(module, "METHODS", Method)]
+    adds += [(TASKS, cls) for cls in _classes(module, "TASKS", object)]
     if not adds:
         raise UsageError(
             f"The plugin {module.__name__!r} adds nothing: it needs METHODS = [...] or "
             "TASKS = [...], lists of classes."
         )
     for registered, cls in adds:
-        name = getattr(cls, "name", None)
-        if not isinstance(name, str):
-            raise UsageError(f"The plugin {module.__name__!r}: {cls!r} has no name, which is text.")
-        if registered.get(name) is cls:
+        if registered.get(cls.name) is cls:
             continue
-        if name in METHODS or name in TASKS:
+        if cls.name in METHODS or cls.name in TASKS:
             raise UsageError(
-                f"The plugin {module.__name__!r} adds {name!r}, which there is already."
+                f"The plugin {module.__name__!r} adds {cls.name!r}, which there is already."
             )
-        registered[name] = cls
-        ADDED[name] = module.__name__
+        registered[cls.name] = cls
+        ADDED[cls.name] = module.__name__
+
+
+def _classes(module: ModuleType, table: str, kind: type) -> list[Any]:
+    """The classes that a plugin lists, each with a name."""
+    listed = getattr(module, table, [])
+    for cls in listed if isinstance(listed, list | tuple) else [listed]:
+        if not (isinstance(cls, type) and issubclass(cls, kind)):
+            raise UsageError(
+                f"The plugin {module.__name__!r}: {table} must list subclasses of {kind.__name__}, "
+                f"not {cls!r}."
+            )
+        if not isinstance(getattr(cls, "name", None), str):
+            raise UsageError(f"The plugin {module.__name__!r}: {cls!r} has no name, which is text.")
+    return list(listed)
 
 
 def task_named(name: str) -> Any:
     """The class of a task. Raises UsageError for an unknown name."""
     if name not in TASKS:
-        raise unknown("task", name, TASKS)
+        raise unknown("task", name, TASKS, "One of a plugin needs --plugin.")
     return TASKS[name]
 
 
 def method_named(name: str) -> type[Method]:
     """The class of a method. Raises UsageError for an unknown name."""
     if name not in METHODS:
-        raise unknown("method", name, METHODS)
+        raise unknown("method", name, METHODS, "One of a plugin needs --plugin.")
     return METHODS[name]
 
 
@@ -136,6 +148,3 @@ def default_settings(method: type[Method]) -> dict[str, Any]:
     training = vars(Training()) if method.learns else {}
     settings = training | method_settings(method)
     return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}  # as in JSON
-
-
-load_plugins(installed.value for installed in entry_points(group=GROUP))

@@ -80,13 +80,13 @@ def sweep(
             "steps": None if steps is None else numbers("--steps", steps),
         },
     )
+    check_added(chosen.methods)
     planned = plan(chosen, settings)
     where = _device(device)
     folder = out or Path("runs") / Path(preset).stem
     if dry_run:
         _describe(planned)
         return
-    check_added(chosen.methods)
     store = Store(folder)
     store.prepare()
     try:

@@ -56,6 +56,11 @@ class Training:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
 
     @property
+    def updates(self) -> int:
+        """Of all learning rates together."""
+        return self.train_iterations * len(self.candidates)
+
+    @property
     def candidates(self) -> list[Training]:
         """One for each learning rate."""
         each = [replace(self, learning_rate=r, learning_rates=()) for r in self.learning_rates]

@@ -12,6 +12,7 @@ from benchmarks.cli import run_command
 from benchmarks.contract import contract
 from benchmarks.store import read_results
 from benchmarks.sweep import sweep
+from benchmarks.tables import tables
 
 DOCS = Path(__file__).parents[1] / "docs" / "own_method.md"
 TINY = ["--preset", "smoke", "--tasks", "addition", "--train-iterations", "2", "--threads", "1"]
@@ -25,7 +26,7 @@ from irem_core.types import Step
 
 
 class Own(Method):
-    name = "own"
+    name = 'own'
 
     def __init__(self, task):
         super().__init__(task)
@@ -49,6 +50,7 @@ METHODS = [Own]
 """
 
 TASK = """
+import torch
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -106,7 +108,8 @@ def test_the_example_of_the_documentation(tmp_path):
     (source,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
     (tmp_path / "own_method.py").write_text(source)
     plugin = ["--plugin", "own_method"]
-    assert in_a_process("contract", *plugin, folder=tmp_path) == "relaxation: every rule is kept\n"
+    said = in_a_process("contract", *plugin, folder=tmp_path)
+    assert re.fullmatch(r"relaxation: \d\d checks on 3 tasks, every rule is kept\n", said)
     chosen = ["--methods", "relaxation,trivial", "--jobs", "2", "--out", "X"]
     printed = in_a_process("sweep", *TINY, *chosen, *plugin, folder=tmp_path)
     assert "| relaxation " in printed
@@ -141,6 +144,8 @@ def test_a_task_of_ones_own(plugin):
         ("torch.rand(1).item() * problem.start", "self.weight * problem.start", "same seed"),
         ("yield Step(self.answer(problem) * steps)", "yield Step(self.answer(problem))", "earlier"),
         ("self.weight / problem.x[:, :9]", "self.weight * problem.start", "finite"),
+        ("ends = True; name = 'own'", "name = 'own'", "ends by itself"),
+        ("raise OSError('no')", "self.seen = None", "no"),
         ("self.idle = nn.Parameter(torch.ones(1))", "self.seen = None", "gradients reach"),
     ],
 )
@@ -163,9 +168,15 @@ def test_a_method_that_breaks_a_rule_is_named_with_it(wrong, right, rule, plugin
     [
         ("import nothing_of_this_name", "cannot be imported"),
         ("x = 1", "adds nothing"),
-        (OWN.replace('"own"', '"irem"'), "there is already"),
-        (OWN.replace('"own"', "1"), "has no name"),
-        (OWN.replace('"own"', '"addition"'), "there is already"),
+        (OWN.replace("'own'", '"irem"'), "there is already"),
+        (OWN.replace("'own'", "1"), "has no name"),
+        (OWN.replace("'own'", '"addition"'), "there is already"),
+        ("METHODS = 3", "must list subclasses of Method, not 3"),
+        ("METHODS = [int]", "must list subclasses of Method"),
+        ("TASKS = [int]", "has no name"),
+        (TASK.replace("scale: float = 1.0", "scale: float = -1.0"), "cannot be of size 3"),
+        (TASK.replace("return matrix, ", "return matrix * torch.rand(1), "), "two draws"),
+        (TASK.replace("matrix.mT", "matrix.mT / 0"), "not finite"),
     ],
 )
 def test_a_plugin_that_cannot_be_registered(source, said, plugin, capsys):
@@ -176,6 +187,21 @@ def test_a_plugin_that_cannot_be_registered(source, said, plugin, capsys):
 def test_a_plugin_that_is_not_there(capsys):
     assert run(sweep, *TINY, "--plugin", "no_such_module") == 2
     assert "'no_such_module' cannot be imported" in capsys.readouterr().err
+
+
+def test_a_task_of_ones_own_is_checked_with_every_method(plugin, capsys):
+    source = TASK.replace("matrix.mT", "matrix.mT[:, :1].expand_as(matrix)")
+    assert run(contract, "--plugin", plugin(source), "--methods", "feedforward,trivial") == 0
+    assert "trivial_copy: " in capsys.readouterr().out
+
+
+def test_results_of_a_plugin_that_is_not_loaded(plugin, capsys):
+    name = plugin(TASK)
+    chosen = ["--preset", "smoke", "--tasks", "transpose", "--methods", "trivial", "--out", "X"]
+    assert run(sweep, *chosen, "--plugin", name) == 0
+    del registry.TASKS["transpose"]
+    assert run(tables, "X") == 2
+    assert "--plugin" in capsys.readouterr().err
 
 
 def test_nothing_to_check(capsys):

@@ -25,6 +25,7 @@ from irem_core.streams import seeded_parameters
 from irem_core.tasks import EdgeCopy, Inverse, ShortestPath
 from irem_core.tasks.matrix import Completion, MatrixTask, uniform
 from irem_core.trainer import Trainer, Training
+from irem_core.types import Batch, Problem
 
 EXACT = BestKnown(0.0, 0.0)
 
@@ -152,9 +153,41 @@ def test_the_trace_of_a_method_that_ends_has_all_its_steps():
     made = trace(Programmatic(task).double(), batch, 2, variance=1.0)
     assert len(made.errors) > 8
     assert made.errors[-1].max() < 1e-8
-    unfinished, *_ = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(4, "harder", 30, (2,)))
+    evaluation = Evaluation(4, "harder", 30, (2,))
+    unfinished, finished = rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
     assert unfinished["steps_used"] == 2
     assert unfinished["mse"] == pytest.approx(made.errors[2].mean())
+    assert finished["steps"] == len(made.errors) - 1  # a row for what it needs
+    assert finished["mse"] < 1e-8
+
+
+def test_an_algorithm_is_charged_its_own_rounds():
+    # squaring: 0 - 1 - 2 - 3 needs two rounds, of four nodes in a ring the first says it all
+    line, ring = torch.full((4, 4), 9.0), torch.full((4, 4), 9.0)
+    for i in range(4):
+        ring[i, (i + 1) % 4] = ring[(i + 1) % 4, i] = 1
+        if i < 3:
+            line[i, i + 1] = line[i + 1, i] = 1
+    x = torch.stack([line.fill_diagonal_(0), ring.fill_diagonal_(0)]).flatten(1).double()
+    nodes = torch.tensor([4, 4])
+    batch = Batch(Problem(x, torch.zeros_like(x), nodes), torch.zeros_like(x))
+    made = trace(Programmatic(ShortestPath()), batch, 5, variance=1.0)
+    assert made.needed.tolist() == [2, 2]  # the ring's second round finds that nothing changes
+    alone = trace(Programmatic(ShortestPath()), batch[1:], 5, variance=1.0)
+    assert alone.needed.tolist() == [2]
+    (row,) = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(4, "same", 2, (5,)))
+    assert row["steps_used"] == 2
+
+
+def test_a_method_that_never_ends_is_named():
+    class Endless(Ponder):
+        name = "endless"
+        ends = True
+
+    with pytest.raises(RuntimeError, match="endless is not done"):
+        trace(
+            Endless(Addition(size=1), hidden=1).double(), draw_test_problems(Addition(1), 2), 1, 1.0
+        )
 
 
 def test_operations_of_an_algorithm_by_hand():
