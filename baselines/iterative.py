@@ -18,9 +18,11 @@ from irem_core.types import Problem, Step, Task
 class Iterative(LearnedBaseline):
     """y <- y + f([y, x]), trained through all steps (Du et al., 2022).
 
-    f has three hidden layers with swish; on graphs it is the trunk of the energy on both edge
-    values, with the decoder of the other baselines. Like descent it could go on from earlier
-    answers: as published it does not, which is what ``replayed`` = 0 says.
+    f has three hidden layers with swish; on graphs, where no published code runs, it is the trunk
+    of the energy on both edge values with the decoder of the other baselines. That decoder starts
+    at 0, since sums over nodes, fed back again and again, would else grow without bound.
+    Like descent it could go on from earlier answers: as published it does not, which is what
+    ``replayed`` = 0 says.
 
     replayed, stored, capacity: see ReplayPlan.
     """
@@ -47,6 +49,9 @@ class Iterative(LearnedBaseline):
             if task.domain == "graph"
             else MatrixCorrection(task.n_in, task.n_out, hidden)
         )
+        if task.domain == "graph":
+            for parameter in self.correction.decoder.parameters():
+                nn.init.zeros_(parameter)
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         answer = problem.start

@@ -42,8 +42,9 @@ def execute(
 ) -> str:
     """Train what is not trained yet, evaluate what is not evaluated yet, and write it all down.
 
-    Returns "ok", or the status of the worst row. What goes wrong is in the rows and, whole, in the
-    run's error.txt.
+    Returns "ok", or the status of the worst row that could not be measured: errors that grow beyond
+    all numbers at test time are a result. What goes wrong is in the rows and, whole, in the run's
+    error.txt.
     """
     store = Store(folder)
     if all(_is_finished(run, evaluation, store) for evaluation in evaluations):
@@ -72,7 +73,7 @@ def trained(
 
     Also what results say of the training. A training run that was cut off goes on.
     """
-    if (folder / WEIGHTS).exists():
+    if (folder / WEIGHTS).exists() and (folder / CONFIG).exists():
         return load(folder, device)
     folder.mkdir(parents=True, exist_ok=True)
     write_config(folder, run.config())
@@ -228,5 +229,6 @@ def _write_failure(
 
 
 def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:
-    statuses = {row["status"] for e in evaluations for row in store.rows(run.key, e.key(run.task))}
+    rows = [row for e in evaluations for row in store.rows(run.key, e.key(run.task))]
+    statuses = {row["status"] for row in rows if "mse" not in row}
     return next((status for status in ("failed", "diverged") if status in statuses), "ok")

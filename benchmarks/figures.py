@@ -69,7 +69,7 @@ def error_against_steps(comparison: Comparison, curves: pd.DataFrame) -> Figure:
             _line(panel, here[here["line"] == name], label=name, color=colour, linestyle=style)
         _references(panel, rows[rows["case"] == case].iloc[0])
         panel.set_title(case, fontsize=8)
-    _axes(panels, curves, pd.concat([curves["error"], rows["mse_trivial"]]))
+    _axes(panels, curves, rows["mse_trivial"])
     _legend(figure, panels[0])
     return figure
 
@@ -91,7 +91,7 @@ def error_by_size(comparison: Comparison, curves: pd.DataFrame) -> Figure:
             _line(panel, here, label=f"{size} nodes", color=colour, linestyle=style)
             panel.axhline(trivial[size], color=colour, linewidth=0.8, linestyle=(0, (1, 2)))
         panel.set_title(name, fontsize=8)
-    _axes(panels, curves, pd.concat([curves["error"], trivial]))
+    _axes(panels, curves, trivial)
     _legend(figure, panels[0], note="dotted: best trivial predictor of the size")
     return figure
 
@@ -118,18 +118,25 @@ def _references(panel: Axes, row: pd.Series) -> None:
         panel.axhline(row["mse_best"], label="best known", linestyle=(0, (1, 1)), **grey)
 
 
-def _axes(panels: list[Axes], curves: pd.DataFrame, errors: pd.Series) -> None:
-    """Steps and errors on logarithmic axes with a place for 0: the start, an exact algorithm."""
+def _axes(panels: list[Axes], curves: pd.DataFrame, trivial: pd.Series) -> None:
+    """Steps and errors on logarithmic axes with a place for 0: the start, an exact algorithm.
+
+    What is a million times less than the rest is as good as 0, and a line that grows to ten times
+    of where it all begins leaves the picture.
+    """
     horizon = int(curves["step"].max()) if len(curves) else 1
     ticks = [0, *(2**k for k in range(horizon.bit_length()))]
-    least = 10 ** np.floor(np.log10(errors[errors > 0].min()))
+    errors = pd.concat([curves["error"], trivial])
+    begin = pd.concat([curves.loc[curves["step"] == 0, "error"], trivial]).max()
+    least = 10 ** np.floor(np.log10(errors[errors > 1e-6 * begin].min()))
+    most = min(errors.max(), 10 * begin)
     for place, panel in enumerate(panels):
         panel.set_xscale("symlog", linthresh=1, linscale=0.5)
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.set_xticks([], minor=True)
         panel.set_xlim(0, horizon)
         panel.set_yscale("symlog", linthresh=least, linscale=0.5)
-        panel.set_ylim(-0.2 * least, 1.5 * errors.max())
+        panel.set_ylim(-0.2 * least, 1.5 * most)
         lowest, leftmost = place + COLUMNS >= len(panels), place % COLUMNS == 0
         panel.tick_params(labelbottom=lowest)
         panel.set_xlabel("steps", visible=lowest)

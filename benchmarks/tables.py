@@ -69,7 +69,7 @@ def _line(name: str, rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
 def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:
     done = rows[rows["status"] == "ok"]
     if done.empty:
-        return {f"{case}: mse": "" if rows.empty else "did not finish"}
+        return {f"{case}: mse": _without_result(rows)}
     one_seed = len(done) == 1
     low = done["mse_ci_low"].iloc[0] if one_seed else done["mse"].min()
     high = done["mse_ci_high"].iloc[0] if one_seed else done["mse"].max()
@@ -78,6 +78,12 @@ def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:
         f"{case}: mse": f"{done['mse'].mean():.3g} [{low:.3g}, {high:.3g}]{missing}",
         f"{case}: skill": _number(done["skill"].mean()),
     }
+
+
+def _without_result(rows: pd.DataFrame) -> str:
+    if rows.empty:
+        return ""
+    return "did not finish" if rows["steps_used"].isna().all() else "not finite"
 
 
 def _best_trivial(rows: pd.DataFrame) -> dict[str, str]:
@@ -111,7 +117,7 @@ def _unfinished(results: pd.DataFrame) -> list[str]:
         f"seed {row.seed}: {row.error}"
         for row in failed.itertuples()
     ]
-    return ["## Not finished\n", *lines, ""]
+    return ["## Not finished, or not finite\n", *lines, ""]
 
 
 def tables(
