@@ -44,14 +44,13 @@ class Iterative(LearnedBaseline):
         at_least(0, replayed=replayed, stored=stored)
         self.inner_steps = inner_steps
         self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
-        self.correction = (
-            EdgeNetwork(values=2, hidden=hidden, reads_edge=self.reads_edge)
-            if task.domain == "graph"
-            else MatrixCorrection(task.n_in, task.n_out, hidden)
-        )
+        self.correction: EdgeNetwork | MatrixCorrection
         if task.domain == "graph":
+            self.correction = EdgeNetwork(values=2, hidden=hidden, reads_edge=self.reads_edge)
             for parameter in self.correction.decoder.parameters():
                 nn.init.zeros_(parameter)
+        else:
+            self.correction = MatrixCorrection(task.n_in, task.n_out, hidden)
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         answer = problem.start
