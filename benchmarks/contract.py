@@ -217,21 +217,17 @@ def _gradients(method: type[Method], task: Task) -> None:
     if not method.learns:
         require(made.used_parameters() == 0, "It does not learn but has parameters to train.")
         return
-    optimiser = torch.optim.SGD([p for p in made.parameters() if p.requires_grad], lr=1e-3)
+    trained = {name: p for name, p in made.named_parameters() if p.requires_grad}
+    optimiser, idle = torch.optim.Adam(trained.values(), lr=1e-3), set(trained)
     for _ in range(3):  # what starts at 0 may keep gradients from the rest, at first
         optimiser.zero_grad()
         loss, answer = made.loss(problems(task, 16))
         loss.backward()
+        idle -= {n for n, p in trained.items() if p.grad is not None and p.grad.abs().sum() > 0}
         optimiser.step()
     require(answer.shape == (16, task.n_out), f"loss gives answers of shape {list(answer.shape)}.")
-    idle = [
-        name
-        for name, p in made.named_parameters()
-        if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
-    ]
-    require(
-        not idle, f"No gradient reaches {', '.join(idle)}: not trained, so requires_grad=False."
-    )
+    said = ", ".join(sorted(idle))
+    require(not idle, f"No gradient reaches {said}: not trained, so requires_grad=False.")
 
 
 def _degenerate(method: type[Method], task: Task) -> None:

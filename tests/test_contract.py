@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.contract import RULES, make, problems, tasks
+from benchmarks.contract import RULES, make, tasks
 from benchmarks.registry import METHODS, load_plugins
 
 load_plugins()  # what is installed is tested too
@@ -27,5 +27,5 @@ def test_rule(rule, method, task):
 @pytest.mark.parametrize("method", [m for m in METHODS.values() if m.learns], ids=lambda m: m.name)
 def test_another_seed_is_another_method(method):
     task = next(task for task in tasks() if method.answers_task(task))
-    one, other = (make(method, task, seed).solve(problems(task).problem, 2) for seed in (1, 2))
-    assert not torch.equal(one.answers, other.answers)
+    one, other = (make(method, task, seed).state_dict() for seed in (1, 2))
+    assert any(not torch.equal(one[name], other[name]) for name in one)
