@@ -31,7 +31,7 @@ class Feedforward(LearnedBaseline):
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         yield Step(problem.start)
         if steps:
-            yield Step(self.network(problem))
+            yield Step(self.network(problem).to(problem.start.dtype))
 
 
 class FeedforwardEdge(Feedforward):

@@ -73,16 +73,18 @@ class Ponder(LearnedBaseline):
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         yield Step(problem.start, torch.zeros_like(problem.start[:, 0]))
         for answer, logit in islice(self.network.steps(problem), steps):
-            yield Step(answer, logit.sigmoid())
+            dtype = problem.start.dtype
+            yield Step(answer.to(dtype), logit.to(dtype).sigmoid())
 
     def _ponder(self, batch: Batch) -> tuple[Tensor, Float[Tensor, "T B"], Tensor]:
         """The expected error over all entries, log p_n, and the last answer."""
         taken = list(islice(self.network.steps(batch.problem), self.inner_steps))
         errors = torch.stack([squared_errors(step.answer, batch) for step in taken])  # [T, B]
-        log_halting = halting_distribution(torch.stack([step.logit for step in taken]))
+        logits = torch.stack([step.logit for step in taken]).to(errors.dtype)
+        log_halting = halting_distribution(logits)
         entries = batch.problem.entries / batch.problem.entries.sum()  # [B], of them all
         expected = ((log_halting.exp() * errors).sum(dim=0) * entries).sum()
-        return expected, log_halting, taken[-1].answer
+        return expected, log_halting, taken[-1].answer.to(errors.dtype)
 
 
 class PonderEdge(Ponder):

@@ -33,7 +33,8 @@ class Recurrent(LearnedBaseline):
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         yield Step(problem.start)
-        yield from map(Step, islice(self.network.answers(problem), steps))
+        for answer in islice(self.network.answers(problem), steps):
+            yield Step(answer.to(problem.start.dtype))
 
 
 class RecurrentEdge(Recurrent):

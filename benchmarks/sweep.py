@@ -23,7 +23,7 @@ from benchmarks.runs import Evaluation, Run, plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
 from benchmarks.tables import write_table
-from irem_core.trainer import DTYPES
+from irem_core.precision import DTYPES
 
 Planned = list[tuple[Run, list[Evaluation]]]
 
@@ -56,7 +56,7 @@ def sweep(
         int | None, typer.Option(min=1, help="Threads of a run. [cores / jobs]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    dtype: Annotated[str | None, typer.Option(help=f"{' or '.join(DTYPES)}.")] = None,
+    dtype: Annotated[str | None, typer.Option(help=f"One of {', '.join(DTYPES)}.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
     plugins: Plugins = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,

@@ -1,8 +1,13 @@
-"""Speed: ``pytest benchmarks/ --benchmark-only``. Numbers to compare within one run."""
+"""Speed: ``pytest benchmarks/ --benchmark-only``. One question a group, one axis varied at a time.
+
+What is timed is also counted: floating-point operations, the share of the rate at which this
+machine multiplies matrices in the same run, and the peak memory above what was there before.
+"""
 
 from __future__ import annotations
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -12,60 +17,239 @@ from baselines.feedforward import Feedforward
 from baselines.iterative import Iterative
 from baselines.ponder import Ponder
 from baselines.recurrent import Recurrent
+from benchmarks.flops import FlopCounter
 from benchmarks.memory import PeakMemory
-from benchmarks.plain import PlainGraphTraining, plain_shortest_path
+from benchmarks.plain import (
+    PlainAddition,
+    PlainGraphTraining,
+    PlainMatrixEnergy,
+    PlainMatrixTraining,
+    plain_shortest_path,
+)
+from irem_core.descent import autograd_gradient
 from irem_core.irem import IREM
+from irem_core.precision import precision
+from irem_core.replay import Replay
 from irem_core.streams import stream
 from irem_core.tasks import Addition, Completion, Inverse, ShortestPath
 from irem_core.trainer import Trainer, Training
 
-
-def graph_trainer() -> Trainer:
-    method = IREM(ShortestPath(), hidden=128, replayed=32, stored=40)
-    return Trainer(method, Training(batch=544), seed=0)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+METHODS = (IREM, Feedforward, Recurrent, Iterative, Ponder)
 
 
-@pytest.mark.benchmark(group="training update, addition")
-@pytest.mark.parametrize("size", [5, 10, 20])
-@pytest.mark.parametrize(
-    "method", [IREM, Feedforward, Recurrent, Iterative, Ponder], ids=lambda method: method.name
-)
-def test_matrix_update(benchmark, method, size):
-    trainer = Trainer(method(Addition(size)), Training(), seed=0)
-    trainer.update()  # the first one has no replayed problems
-    benchmark.pedantic(trainer.update, rounds=3)
+@pytest.fixture(scope="session")
+def product_rates():
+    """Operations a second of matrix products of the size that the networks have."""
+    return {name: product_rate(dtype) for name, dtype in PRODUCTS.items()}
 
 
-@pytest.mark.benchmark(group="training update, shortest path: 512 fresh and 32 replayed graphs")
-@pytest.mark.parametrize("make", [graph_trainer, PlainGraphTraining], ids=["ours", "plain"])
-def test_graph_update(benchmark, make):
+PRODUCTS = {"float32": torch.float32, "mixed": torch.bfloat16}
+
+
+def product_rate(dtype, rows=1024, width=512):
+    left = torch.rand(rows, width, device=DEVICE).to(dtype)
+    right = torch.rand(width, width, device=DEVICE).to(dtype)
+    seconds = []
+    for _ in range(30):
+        began = time.perf_counter()
+        synchronised(lambda: left @ right)
+        seconds.append(time.perf_counter() - began)
+    return 2 * rows * width**2 / float(np.median(seconds))
+
+
+def synchronised(function):
+    function()
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
+@pytest.fixture
+def measure(benchmark, product_rates):
+    """Times a function, and says what it computes: ``measure(function, size=20)``."""
+
+    def run(function, dtype="float32", rounds=5, **axis):
+        function()
+        benchmark.pedantic(synchronised, (function,), rounds=rounds, warmup_rounds=1)
+        with PeakMemory() as memory:
+            function()
+        with FlopCounter() as counter:
+            function()
+        benchmark.extra_info |= {"axis": axis, "dtype": dtype, "device": str(DEVICE)}
+        benchmark.extra_info |= {"operations": counter.total, "peak_bytes": memory.peak}
+        if benchmark.stats:  # none where benchmarks are only tried
+            rate = counter.total / benchmark.stats.stats.median
+            benchmark.extra_info["share_of_product_rate"] = rate / product_rates[dtype]
+
+    return run
+
+
+def seed():
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
-    trainer = make()
-    trainer.update()
-    benchmark.pedantic(trainer.update, rounds=15)
-    with PeakMemory() as memory:
-        trainer.update()
-    benchmark.extra_info["peak_bytes"] = memory.peak - memory.now  # above what stays
+
+
+def trainer(method, dtype="float32", **training):
+    return Trainer(method, Training(dtype=dtype, **training), 0, DEVICE)
+
+
+def on_device(task, count):
+    return task.draw(count, stream("speed")).to(DEVICE, torch.float32)
+
+
+@pytest.mark.benchmark(group="IREM update, addition, n = 20, data and replay included")
+@pytest.mark.parametrize("how", ["plain", "float32", "mixed"])
+def test_matrix_update(measure, how):
+    seed()
+    ours = how != "plain"
+    training = trainer(IREM(Addition()), how) if ours else PlainMatrixTraining()
+    measure(training.update, dtype=how if ours else "float32", rounds=9)
+
+
+@pytest.mark.benchmark(group="IREM update, shortest path, data and replay included")
+@pytest.mark.parametrize("how", ["plain", "float32"])
+def test_graph_update(measure, how):
+    seed()
+    method = IREM(ShortestPath(), hidden=128, replayed=32, stored=40)
+    training = PlainGraphTraining() if how == "plain" else trainer(method, batch=544)
+    measure(training.update, rounds=9)
+
+
+@pytest.mark.benchmark(group="80 steps for 1000 problems of addition, n = 20")
+@pytest.mark.parametrize("how", ["plain", "float32", "mixed"])
+def test_long_solve(measure, how):
+    task = Addition()
+    problem = on_device(task, 1000).problem
+    if how == "plain":
+        energy = PlainMatrixEnergy(task.size).to(DEVICE)
+        measure(lambda: energy.descend(problem.x, problem.start, 80), rounds=3)
+        return
+    method = IREM(task).to(DEVICE)
+
+    def solve():
+        with precision(how, DEVICE), torch.no_grad():
+            for _ in method.unroll(problem, 80):
+                pass
+
+    measure(solve, dtype=how, rounds=3)
+
+
+@pytest.mark.benchmark(group="dE/dy, addition, n = 20, 1024 problems")
+@pytest.mark.parametrize("how", ["autograd", "closed form"])
+def test_matrix_gradient(measure, how):
+    task = Addition()
+    compare_gradients(measure, IREM(task), on_device(task, 1024).problem, how)
+
+
+@pytest.mark.benchmark(group="dE/dy, shortest path, 544 graphs of 2 to 10 nodes")
+@pytest.mark.parametrize("how", ["autograd", "closed form"])
+def test_graph_gradient(measure, how):
+    task = ShortestPath()
+    compare_gradients(measure, IREM(task, hidden=128), on_device(task, 544).problem, how)
+
+
+def compare_gradients(measure, method, problem, how):
+    landscape = method.to(DEVICE).energy.at(problem)
+    if how == "autograd":
+        measure(lambda: autograd_gradient(landscape, problem.start).detach())
+    else:
+        measure(lambda: landscape.gradient(problem.start))
+
+
+@pytest.mark.benchmark(group="one inner step, 256 problems of addition, by size")
+@pytest.mark.parametrize("side", [5, 10, 20, 40])
+def test_matrix_step(measure, side):
+    task = Addition(side)
+    method, problem = IREM(task).to(DEVICE), on_device(task, 256).problem
+    landscape = method.energy.at(problem)
+    measure(lambda: landscape.gradient(problem.start), rounds=15, size=side)
+
+
+@pytest.mark.benchmark(group="one inner step, 16 problems of shortest path, by size")
+@pytest.mark.parametrize("nodes", [5, 10, 20, 40, 60])
+def test_graph_step(measure, nodes):
+    task = ShortestPath(nodes, nodes)
+    method, problem = IREM(task, hidden=128).to(DEVICE), on_device(task, 16).problem
+    landscape = method.energy.at(problem)
+    measure(lambda: landscape.gradient(problem.start), rounds=9, size=nodes)
+
+
+@pytest.mark.benchmark(group="solve 256 problems of addition, n = 20, by steps")
+@pytest.mark.parametrize("steps", [1, 5, 20, 80])
+def test_solve_by_steps(measure, steps):
+    task = Addition()
+    method, problem = IREM(task).to(DEVICE), on_device(task, 256).problem
+    measure(lambda: method.solve(problem, steps), steps=steps)
+
+
+@pytest.mark.benchmark(group="10 steps for one problem: latency")
+@pytest.mark.parametrize("task", [Addition(), ShortestPath(10, 10)], ids=lambda task: task.name)
+def test_latency(measure, task):
+    hidden = 128 if task.domain == "graph" else 512
+    method, problem = IREM(task, hidden=hidden).to(DEVICE), on_device(task, 1).problem
+    measure(lambda: method.solve(problem, 10), rounds=15)
+
+
+@pytest.mark.benchmark(group="10 steps for 256 problems of addition, n = 20, by difficulty")
+@pytest.mark.parametrize("difficulty", ["same", "harder"])
+def test_solve_by_difficulty(measure, difficulty):
+    task = Addition()
+    method = IREM(task).to(DEVICE)
+    problem = on_device(task.at(difficulty), 256).problem
+    measure(lambda: method.solve(problem, 10))
+
+
+@pytest.mark.benchmark(group="update of 1024 problems of addition, n = 20, by method")
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_matrix_update_by_method(measure, method):
+    measure(trainer(method(Addition())).update, rounds=2)
+
+
+@pytest.mark.benchmark(group="update of 136 problems of shortest path, by method")
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_graph_update_by_method(measure, method):
+    replay = {"replayed": 8, "stored": 10} if method is IREM else {}
+    measure(trainer(method(ShortestPath(), hidden=128, **replay), batch=136).update, rounds=3)
 
 
 @pytest.mark.benchmark(group="draw 512 problems of shortest path")
-@pytest.mark.parametrize("how", ["ours", "plain"])
-def test_graph_draw(benchmark, how):
+@pytest.mark.parametrize("how", ["plain", "ours"])
+def test_graph_draw(measure, how):
     if how == "ours":
-        benchmark(ShortestPath().draw, 512, stream("benchmark"))
+        measure(lambda: ShortestPath().draw(512, stream("speed", device=DEVICE)))
     else:
-        benchmark.pedantic(lambda: [plain_shortest_path() for _ in range(512)], rounds=5)
+        measure(lambda: [plain_shortest_path() for _ in range(512)])
 
 
-@pytest.mark.benchmark(group="solve 1000 problems of addition, n = 20")
-@pytest.mark.parametrize("steps", [1, 10, 40])
-def test_solve(benchmark, steps):
-    task = Addition()
-    problem = task.draw(1000, stream("benchmark")).problem
-    benchmark.pedantic(IREM(task).solve, (problem, steps), rounds=3)
+@pytest.mark.benchmark(group="draw 512 problems of addition, n = 20")
+@pytest.mark.parametrize("how", ["plain", "ours"])
+def test_addition_draw(measure, how):
+    if how == "ours":
+        measure(lambda: Addition().draw(512, stream("speed", device=DEVICE)))
+    else:
+        data = PlainAddition(20)
+        measure(lambda: [torch.stack(rows) for rows in zip(*map(data.__getitem__, range(512)))])  # noqa: B905
 
 
-@pytest.mark.benchmark(group="draw 1024 problems, n = 20")
+@pytest.mark.benchmark(group="draw 1024 problems, n = 20, by task")
 @pytest.mark.parametrize("task", [Addition(), Completion(), Inverse()], ids=lambda task: task.name)
-def test_matrix_draw(benchmark, task):
-    benchmark(task.draw, 1024, stream("benchmark"))
+def test_matrix_draw(measure, task):
+    measure(lambda: task.draw(1024, stream("speed", device=DEVICE)))
+
+
+@pytest.mark.benchmark(group="store 1024 problems of addition, n = 20, and draw 512 again")
+@pytest.mark.parametrize("how", ["plain", "ours"])
+def test_replay(measure, how):
+    batch = on_device(Addition(), 1024)
+    if how == "ours":
+        replay, generator = Replay(10_000, like=batch), stream("speed", device=DEVICE)
+        measure(lambda: (replay.add(batch), replay.sample(512, generator)))
+        return
+    buffer = []
+
+    def store_and_draw():
+        buffer.extend(zip(batch.problem.x, batch.target, batch.problem.start, strict=True))
+        del buffer[:-10_000]
+        rows = random.choices(buffer, k=512)
+        return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+    measure(store_and_draw)

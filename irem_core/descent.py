@@ -1,18 +1,24 @@
-"""The inner loop: gradient descent on the energy, from the problem's start."""
+"""The inner loop: gradient descent on the energy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.types import Energy, Problem
+from irem_core.types import StepRule
 
-StepRule = Callable[[Float[Tensor, "B n_out"], Float[Tensor, "B n_out"]], Float[Tensor, "B n_out"]]
-"""From an answer and its energy's gradient to the next answer."""
+
+class HasGradient(Protocol):
+    """What descent asks of a landscape."""
+
+    def gradient(
+        self, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
+    ) -> Float[Tensor, "B n_out"]: ...
 
 
 @dataclass(frozen=True)
@@ -24,40 +30,32 @@ class GradientStep:
     def __call__(
         self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, "B n_out"]:
-        return answer - self.step_size * gradient
-
-
-def no_step(step: int) -> bool:
-    """Keep no graph: what a solve needs."""
-    return False
+        return torch.sub(answer, gradient, alpha=self.step_size)
 
 
 def descend(
-    energy: Energy,
-    problem: Problem,
+    landscape: HasGradient,
+    answer: Float[Tensor, "B n_out"],
     steps: int,
     rule: StepRule,
-    keeps_graph: Callable[[int], bool] = no_step,
+    keep_graph: bool = False,
 ) -> Iterator[Float[Tensor, "B n_out"]]:
-    """Yield the answers after 0, 1, ..., ``steps`` steps.
+    """Yield the answers after 0, 1, ..., ``steps`` steps from ``answer``.
 
-    ``keeps_graph(t)`` says whether the step from answer t to answer t + 1 can be differentiated:
-    none while solving, the last one in truncated backpropagation, all in full backpropagation.
+    With ``keep_graph`` all of them can be differentiated. Truncated backpropagation is a descent
+    that keeps no graph, and a last step that does.
     """
-    answer = problem.start
     yield answer
-    for t in range(steps):
-        keep = keeps_graph(t)
-        answer = rule(answer, energy.gradient(problem, answer, keep))
-        answer = answer if keep else answer.detach()
+    for _ in range(steps):
+        answer = rule(answer, landscape.gradient(answer, keep_graph))
         yield answer
 
 
 def autograd_gradient(
-    energy: Energy, problem: Problem, answer: Float[Tensor, "B n_out"]
+    energy: Callable[[Tensor], Float[Tensor, " B"]], answer: Float[Tensor, "B n_out"]
 ) -> Float[Tensor, "B n_out"]:
     """dE/dy of each problem by autograd, with the graph to differentiate it."""
     with torch.enable_grad():
         answer = answer if answer.requires_grad else answer.detach().requires_grad_()
-        total = energy(problem, answer).sum()  # problems do not mix: row b is dE_b/dy_b
+        total = energy(answer).sum()  # problems do not mix: row b is dE_b/dy_b
         return torch.autograd.grad(total, answer, create_graph=True)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from jaxtyping import Float
 from torch import Tensor
@@ -29,6 +30,7 @@ class IREM(Method):
     """
 
     name = "irem"
+    version = 2  # the gradient in closed form, which is rounded otherwise
     energy: MLPEnergy | GraphEnergy
 
     def __init__(
@@ -59,16 +61,18 @@ class IREM(Method):
 
     def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
         """The paper's objective: the squared error of the answer after ``inner_steps`` steps."""
-        *_, answer = descend(
-            self.energy, batch.problem, self.inner_steps, self.rule, self._keeps_graph
-        )
+        landscape = self.energy.at(batch.problem)
+        answer, kept = batch.problem.start, self.inner_steps
+        if self.truncated:
+            answer, kept = landscape.leap(answer, self.inner_steps - 1, self.rule), 1
+        *_, answer = descend(landscape, answer, kept, self.rule, keep_graph=True)
         return mean_squared_error(answer, batch), answer
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
-        return map(Step, descend(self.energy, problem, steps, self.rule))
+        yield Step(problem.start)
+        if steps:  # what there is at the start has cost nothing
+            answers = descend(self.energy.at(problem), problem.start, steps, self.rule)
+            yield from map(Step, islice(answers, 1, None))
 
     def used_parameters(self) -> int:
         return super().used_parameters() - self.energy.idle_entries
-
-    def _keeps_graph(self, step: int) -> bool:
-        return not self.truncated or step == self.inner_steps - 1

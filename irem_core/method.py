@@ -88,8 +88,8 @@ class Method(nn.Module, ABC):
         self._check_place(problem)
         taken = list(self.unroll(problem, steps))
         answers = torch.stack([step.answer for step in taken])  # [T+1, B, n_out]
-        energy = self.energy
-        energies = None if energy is None else torch.stack([energy(problem, y) for y in answers])
+        landscape = None if self.energy is None else self.energy.at(problem)
+        energies = None if landscape is None else torch.stack([landscape(y) for y in answers])
         halting = [step.halting for step in taken if step.halting is not None]
         return Trajectory(answers, energies, torch.stack(halting) if halting else None)
 

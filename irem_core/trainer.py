@@ -15,11 +15,10 @@ from torch import Tensor
 from irem_core.checkpoint import read_tensors, write_tensors
 from irem_core.checks import at_least, positive
 from irem_core.method import Method
+from irem_core.precision import DTYPES, precision
 from irem_core.replay import Replay
 from irem_core.streams import stream
 from irem_core.types import Batch, concatenate
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class DivergedError(RuntimeError):
@@ -35,7 +34,7 @@ class Training:
     learning_rates: if there are any, training is done with each in the place of ``learning_rate``,
         and the parameters with the least validation error are taken.
     validate_every: updates between two looks at the validation problems.
-    dtype: float32 or float64, of parameters and problems.
+    dtype: float32, float64 or mixed; see ``precision``.
     """
 
     train_iterations: int = 10_000
@@ -140,7 +139,8 @@ class Trainer:
     def update(self) -> Tensor:
         """One step of Adam on fresh and replayed problems; the loss, still on the device."""
         batch = self.draw()
-        loss, answer = self.method.loss(batch)
+        with self._precision():
+            loss, answer = self.method.loss(batch)
         self.optimiser.zero_grad()
         loss.backward(inputs=self.parameters)
         self.optimiser.step()
@@ -168,7 +168,8 @@ class Trainer:
 
     def validate(self) -> float:
         """Mean squared error on the validation problems."""
-        return self.method.error(self.validation).item()
+        with self._precision():
+            return self.method.error(self.validation).item()
 
     def save(self, path: Path) -> None:
         """Write all that the rest of the run depends on."""
@@ -230,6 +231,9 @@ class Trainer:
                 f"{self.method.name} on {self.method.task}, seed {self.seed}: at update "
                 f"{before + 1 + int(wrong[0])} the {what} became {values[wrong[0]].item()}"
             )
+
+    def _precision(self) -> torch.autocast:
+        return precision(self.training.dtype, self.validation.target.device)
 
     def _copy_of_method(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.method.state_dict().items()}

@@ -150,17 +150,40 @@ def described(task: Any) -> str:
     return f"{task.name}({', '.join(f'{name}={value}' for name, value in values.items())})"
 
 
+StepRule = Callable[[Float[Tensor, "B n_out"], Float[Tensor, "B n_out"]], Float[Tensor, "B n_out"]]
+"""From an answer and its energy's gradient to the next answer."""
+
+
+class Landscape(Protocol):
+    """E(x, .) of given problems: how badly each answer fits, and where it would fit better."""
+
+    def __call__(self, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, " B"]: ...
+
+    def gradient(
+        self, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
+    ) -> Float[Tensor, "B n_out"]:
+        """dE/dy; with ``keep_graph`` it can be differentiated, else it needs no autograd."""
+        ...
+
+    def leap(
+        self, answer: Float[Tensor, "B n_out"], steps: int, rule: StepRule
+    ) -> Float[Tensor, "B n_out"]:
+        """The answer after ``steps`` steps of descent, where none between is asked for.
+
+        No graph is kept. The rule must be linear in the answer and the gradient.
+        """
+        ...
+
+
 class Energy(Protocol):
-    """E(x, y): how badly each answer fits its problem, and where it would fit better."""
+    """E(x, y)."""
 
     def __call__(
         self, problem: Problem, answer: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, " B"]: ...
 
-    def gradient(
-        self, problem: Problem, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
-    ) -> Float[Tensor, "B n_out"]:
-        """dE/dy; with ``keep_graph`` it can be differentiated, else it needs no autograd."""
+    def at(self, problem: Problem) -> Landscape:
+        """The energy of answers to ``problem``; what depends on it alone is computed once."""
         ...
 
 

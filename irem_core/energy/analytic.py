@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.types import Problem
+from irem_core.descent import descend
+from irem_core.types import Problem, StepRule
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,32 @@ class QuadraticEnergy:
     curvature: float = 1.0
 
     def __call__(self, problem: Problem, answer: Float[Tensor, "B n"]) -> Float[Tensor, " B"]:
-        return self.curvature / 2 * (answer - problem.x).square().sum(dim=1)
+        return self.at(problem)(answer)
+
+    def at(self, problem: Problem) -> QuadraticLandscape:
+        """E(x, .)."""
+        return QuadraticLandscape(problem.x, self.curvature)
+
+
+@dataclass(frozen=True)
+class QuadraticLandscape:
+    """The energy of answers, around their minimum."""
+
+    minimum: Float[Tensor, "B n"]
+    curvature: float
+
+    def __call__(self, answer: Float[Tensor, "B n"]) -> Float[Tensor, " B"]:
+        return self.curvature / 2 * (answer - self.minimum).square().sum(dim=1)
 
     def gradient(
-        self, problem: Problem, answer: Float[Tensor, "B n"], keep_graph: bool = False
+        self, answer: Float[Tensor, "B n"], keep_graph: bool = False
     ) -> Float[Tensor, "B n"]:
-        return self.curvature * (answer - problem.x)
+        """dE/dy."""
+        return self.curvature * (answer - self.minimum)
+
+    def leap(
+        self, answer: Float[Tensor, "B n"], steps: int, rule: StepRule
+    ) -> Float[Tensor, "B n"]:
+        """The answer after ``steps`` steps."""
+        *_, last = descend(self, answer, steps, rule)
+        return last

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from irem_core.gine import EdgeMap, GINETrunk, messages
-from irem_core.graphs import per_size
-from irem_core.types import Problem
+from irem_core.descent import descend
+from irem_core.gine import GINETrunk, messages
+from irem_core.graphs import BySize
+from irem_core.precision import precision_here
+from irem_core.types import Problem, StepRule
 
 
 class GraphEnergy(nn.Module):
@@ -36,77 +39,146 @@ class GraphEnergy(nn.Module):
         self.idle_entries = sum(layer.lin.weight.numel() // 2 for layer in self.trunk.layers)
 
     def forward(self, problem: Problem, answer: Float[Tensor, "B NN"]) -> Float[Tensor, " B"]:
-        return per_size(self._energy, problem, answer)
+        return self.at(problem)(answer)
 
-    def gradient(
-        self, problem: Problem, answer: Float[Tensor, "B NN"], keep_graph: bool = False
-    ) -> Float[Tensor, "B NN"]:
-        """dE/dy, back through the active pieces; it needs no autograd of the energy."""
-        if keep_graph:
-            return _Gradient.apply(self, problem, answer, *self.parameters())
-        with torch.no_grad():
-            maps = self.trunk.edge_maps()
-            return per_size(partial(self._gradient, maps), problem, answer)
+    def at(self, problem: Problem) -> GraphLandscape:
+        """E(x, .), with the graphs grouped by size once."""
+        return GraphLandscape(self, problem)
 
-    def slope(
-        self,
-        problem: Problem,
-        answer: Float[Tensor, "B NN"],
-        direction: Float[Tensor, "B NN"],
-    ) -> Float[Tensor, " B"]:
-        """dE/dy * direction: forward through the active pieces. Autograd differentiates it."""
-        maps = self.trunk.edge_maps()
-        return per_size(partial(self._slope, maps), problem, answer, direction)
+    def energy(self, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, " B"]:
+        """Of graphs of one size, from input and candidate edge values."""
+        _, states = self._forward(values)
+        return self.out(self.head(states.amax(dim=1)).relu()).squeeze(1)
 
-    def _energy(self, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, " B"]:
-        pooled = self.trunk(values).amax(dim=1)  # [B, hidden]
-        return self.out(self.head(pooled).relu()).squeeze(1)
-
-    def _gradient(
-        self, maps: list[EdgeMap], values: Float[Tensor, "B n n 2"]
-    ) -> Float[Tensor, "B n n"]:
+    def gradient(self, slopes: Slopes, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, "B n n"]:
         """Forward through the layers, then back through their active pieces."""
-        states = values.new_zeros(*values.shape[:2], 1)
-        sent = []
-        for layer, edge_map in zip(self.trunk.layers, maps, strict=True):
-            sent.append(messages(states, values, edge_map))
-            states = layer.nn(states + sent[-1].sum(dim=1))
-        back = self._head_gradient(states)  # [B, n, hidden], of the states
-        gradient = torch.zeros_like(values[..., 0])
-        for layer, edge_map, message in zip(
-            reversed(self.trunk.layers), reversed(maps), reversed(sent), strict=True
+        sent, states = self._forward(values)
+        top = self._top(states)
+        back, gradient = top.back, torch.zeros_like(values[..., 0])
+        for layer, slope, message in zip(
+            reversed(self.trunk.layers), reversed(slopes), reversed(sent), strict=True
         ):
             arriving = back @ layer.nn.weight  # [B, n, width], of what a node sums up
-            torch.ops.aten.threshold_backward(  # in place: the message is not needed again
-                arriving[:, None].expand_as(message), message, 0, grad_input=message
-            )
-            active = message  # [B, n, n, width]: what arrives, where the message was active
-            gradient += active @ edge_map.slope[1]
+            active = _where_active(arriving[:, None], message, out=message)  # not needed again
+            gradient += active @ slope
             back = arriving + active.sum(dim=2)
         return gradient
 
-    def _head_gradient(self, states: Float[Tensor, "B n hidden"]) -> Float[Tensor, "B n hidden"]:
-        pooled = states.amax(dim=1)
-        back = (self.out.weight[0] * (self.head(pooled) > 0)) @ self.head.weight  # [B, hidden]
-        return back[:, None] * shares(states, pooled)
+    def passes(self, slopes: Slopes, values: Float[Tensor, "B n n 2"]) -> Passes:
+        """The same, with all that is passed on the way kept."""
+        sent, states = self._forward(values)
+        top = self._top(states)
+        backs, arrivals, gradient = [top.back], [], torch.zeros_like(values[..., 0])
+        for layer, slope, message in zip(
+            reversed(self.trunk.layers), reversed(slopes), reversed(sent), strict=True
+        ):
+            arrivals.append(backs[-1] @ layer.nn.weight)
+            active = _where_active(arrivals[-1][:, None], message)
+            gradient += active @ slope
+            backs.append(arrivals[-1] + active.sum(dim=2))
+        return Passes(gradient, sent, arrivals[::-1], backs[-2::-1], top)
 
-    def _slope(self, maps: list[EdgeMap], values: Float[Tensor, "B n n 3"]) -> Float[Tensor, " B"]:
-        """How the states, and at last the energy, move when the candidate edges do.
+    def along(
+        self, slopes: Slopes, passes: Passes, direction: Float[Tensor, "B n n"]
+    ) -> list[Tensor]:
+        """The derivatives of the slope dE/dy * direction, a sum over graphs.
 
-        The states themselves are only needed to say which pieces are active.
+        By the slopes, by the weights of the layers, of the hidden layer and of the last. Forward
+        along the direction; what comes back is what came back for the gradient.
         """
-        edges, direction = values[..., :2], values[..., 2:]  # direction: [B, n, n, 1]
-        states = moving = values.new_zeros(*values.shape[:2], 1)
-        for layer, edge_map in zip(self.trunk.layers, maps, strict=True):
-            with torch.no_grad():
-                message = messages(states, edges, edge_map)
-                states = layer.nn(states + message.sum(dim=1))
-                active = message.gt_(0)  # in place: only its sign is needed now
-            moves = torch.addcmul(moving[:, :, None], direction, edge_map.slope[1])
-            moving = (moving + (moves * active).sum(dim=1)) @ layer.nn.weight.T
+        moving = direction.new_zeros(*direction.shape[:2], 1)
+        by_slopes, by_weights = [], []
+        for layer, slope, message, arriving, back in zip(
+            self.trunk.layers, slopes, passes.sent, passes.arrivals, passes.backs, strict=True
+        ):
+            active = _where_active(arriving[:, None], message)
+            by_slopes.append(direction.flatten() @ active.flatten(0, 2))
+            moves = torch.addcmul(moving[:, :, None], direction[..., None], slope)
+            summed = moving + _where_active(moves, message, out=moves).sum(dim=1)
+            by_weights.append(back.flatten(0, 1).T @ summed.flatten(0, 1))
+            moving = summed @ layer.nn.weight.T
+        pooled = (moving * passes.top.shares).sum(dim=1)  # [B, hidden]
+        hidden = pooled @ self.head.weight.T * passes.top.on
+        on = passes.top.on * self.out.weight[0]
+        return [*by_slopes, *by_weights, on.T @ pooled, hidden.sum(dim=0, keepdim=True)]
+
+    def _forward(
+        self, values: Float[Tensor, "B n n 2"]
+    ) -> tuple[list[Float[Tensor, "B n n width"]], Float[Tensor, "B n hidden"]]:
+        """The messages of every layer, and the states that the last one gives."""
+        states, sent = values.new_zeros(*values.shape[:2], 1), []
+        for layer, edge_map in zip(self.trunk.layers, self.trunk.edge_maps(), strict=True):
+            sent.append(messages(states, values, edge_map))
+            states = layer.nn(states + sent[-1].sum(dim=1))
+        return sent, states
+
+    def _top(self, states: Float[Tensor, "B n hidden"]) -> Top:
         pooled = states.amax(dim=1)
-        moving = (moving * shares(states, pooled)).sum(dim=1) @ self.head.weight.T  # [B, hidden]
-        return (moving * (self.head(pooled) > 0)) @ self.out.weight[0]
+        largest, on = shares(states, pooled), (self.head(pooled) > 0).to(states.dtype)
+        back = (self.out.weight[0] * on) @ self.head.weight  # [B, hidden]
+        return Top(largest, on, back[:, None] * largest)
+
+
+Slopes = Sequence[Float[Tensor, " width"]]
+"""What a candidate edge value adds to the messages of every layer, per unit."""
+
+
+class Top(NamedTuple):
+    """Above the layers: the share of each node in the maximum, and which hidden units are on."""
+
+    shares: Float[Tensor, "B n hidden"]
+    on: Float[Tensor, "B hidden"]
+    back: Float[Tensor, "B n hidden"]  # dE by the states below
+
+
+class Passes(NamedTuple):
+    """What is passed through every layer, from the first on, and the gradient that results."""
+
+    gradient: Float[Tensor, "B n n"]
+    sent: list[Float[Tensor, "B n n width"]]  # messages
+    arrivals: list[Float[Tensor, "B n width"]]  # dE by what a node sums up
+    backs: list[Float[Tensor, "B n hidden"]]  # dE by the states that a layer gives
+    top: Top
+
+
+class GraphLandscape:
+    """The energy of answers to given problems, one size of graphs at a time."""
+
+    def __init__(self, energy: GraphEnergy, problem: Problem) -> None:
+        self.energy, self.by_size = energy, BySize(problem)
+
+    def __call__(self, answer: Float[Tensor, "B NN"]) -> Float[Tensor, " B"]:
+        return self.by_size.join(map(self.energy.energy, self.by_size.split(answer)))
+
+    def gradient(
+        self, answer: Float[Tensor, "B NN"], keep_graph: bool = False
+    ) -> Float[Tensor, "B NN"]:
+        """dE/dy, back through the active pieces; it needs no autograd of the energy."""
+        if keep_graph:
+            energy = self.energy
+            weights = [*(layer.nn.weight for layer in energy.trunk.layers), energy.head.weight]
+            return _Gradient.apply(self, answer, *self._slopes(), *weights, energy.out.weight)
+        with torch.no_grad():
+            of_size = partial(self.energy.gradient, self._slopes())
+            return self.by_size.join(map(of_size, self.by_size.split(answer)))
+
+    def leap(
+        self, answer: Float[Tensor, "B NN"], steps: int, rule: StepRule
+    ) -> Float[Tensor, "B NN"]:
+        """The answer after ``steps`` steps: here there is no shorter way."""
+        *_, last = descend(self, answer, steps, rule)
+        return last
+
+    def _slopes(self) -> Slopes:
+        return [edge_map.slope[1] for edge_map in self.energy.trunk.edge_maps()]
+
+
+def _where_active(values: Tensor, message: Tensor, out: Tensor | None = None) -> Tensor:
+    """The values where the message passed, else 0; into ``out`` if it is given."""
+    values = values.expand_as(message)
+    if out is None:
+        return torch.ops.aten.threshold_backward(values, message, 0)
+    return torch.ops.aten.threshold_backward(values, message, 0, grad_input=out)
 
 
 def shares(
@@ -118,26 +190,27 @@ def shares(
 
 
 class _Gradient(torch.autograd.Function):
-    """dE/dy as a function of the parameters.
+    """dE/dy as a function of the parameters, with its derivative in closed form.
 
     For a loss whose derivative by the gradient is v, its derivative by the parameters is that of
     the slope dE/dy * v with v held fixed. By y there is none: the energy is piecewise linear.
     """
 
     @staticmethod
-    def forward(
-        context: Any, energy: GraphEnergy, problem: Problem, answer: Tensor, *parameters: Tensor
-    ) -> Tensor:
-        context.energy, context.problem, context.parameters = energy, problem, parameters
-        context.save_for_backward(answer)
-        return energy.gradient(problem, answer)
+    def forward(ctx: Any, landscape: GraphLandscape, answer: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.energy, ctx.by_size = landscape.energy, landscape.by_size
+        ctx.precision = precision_here(answer)  # to differentiate in
+        ctx.slopes = [slope.detach() for slope in parameters[: len(landscape.energy.trunk.layers)]]
+        of_size = partial(ctx.energy.passes, ctx.slopes)
+        ctx.passes = list(map(of_size, ctx.by_size.split(answer)))
+        return ctx.by_size.join(passes.gradient for passes in ctx.passes)
 
     @staticmethod
-    def backward(context: Any, *derivatives: Tensor) -> Any:
-        (answer,) = context.saved_tensors
-        trained = [p for p in context.parameters if p.requires_grad]
-        with torch.enable_grad():
-            slope = context.energy.slope(context.problem, answer.detach(), derivatives[0].detach())
-            gradients = iter(torch.autograd.grad(slope.sum(), trained, allow_unused=True))
-        each = [next(gradients) if p.requires_grad else None for p in context.parameters]
-        return (None, None, None, *each)
+    def backward(ctx: Any, *derivatives: Tensor) -> Any:
+        directions = (both[..., 1] for both in ctx.by_size.split(derivatives[0]))
+        with ctx.precision:
+            each = [
+                ctx.energy.along(ctx.slopes, passes, direction)
+                for passes, direction in zip(ctx.passes, directions, strict=True)
+            ]
+        return (None, None, *(sum(parts) for parts in zip(*each, strict=True)))

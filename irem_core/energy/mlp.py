@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import linear, silu
 
-from irem_core.descent import autograd_gradient
-from irem_core.types import Problem
+from irem_core.descent import descend
+from irem_core.precision import precision_here
+from irem_core.types import Problem, StepRule
+
+Layers = Sequence[tuple[Tensor, ...]]
+"""Weight and bias of every layer after the first."""
+
+silu_back = torch.ops.aten.silu_backward
+"""From a derivative by swish(a), and a, to the derivative by a."""
 
 
 class MLPEnergy(nn.Module):
@@ -28,29 +36,169 @@ class MLPEnergy(nn.Module):
         self.out.bias.requires_grad_(False)
 
     def forward(self, problem: Problem, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, " B"]:
-        hidden = torch.cat([answer, problem.x], dim=1)
-        for layer in self.layers:
-            hidden = silu(layer(hidden))
+        return self.at(problem)(answer)
+
+    def at(self, problem: Problem) -> MLPLandscape:
+        """E(x, .), with the share of x in the first layer computed once."""
+        return MLPLandscape(self, problem)
+
+
+class MLPLandscape:
+    """The energy of answers to given problems. Its gradient is backpropagation written down."""
+
+    def __init__(self, energy: MLPEnergy, problem: Problem) -> None:
+        first, *others = energy.layers
+        n_out = problem.start.shape[1]
+        self.of_answer = first.weight[:, :n_out]  # W, [hidden, n_out]
+        self.share = linear(problem.x, first.weight[:, n_out:], first.bias)  # [B, hidden]
+        self.layers: Layers = [(layer.weight, layer.bias) for layer in others]
+        self.out = energy.out
+
+    def __call__(self, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, " B"]:
+        hidden = silu(_sums(torch.addmm(self.share, answer, self.of_answer.T), self.layers)[-1])
         return self.out(hidden).squeeze(1)
 
     def gradient(
-        self, problem: Problem, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
+        self, answer: Float[Tensor, "B n_out"], keep_graph: bool = False
     ) -> Float[Tensor, "B n_out"]:
-        """dE/dy: backpropagation written down, by autograd where its graph is to be kept."""
+        """dE/dy; with ``keep_graph`` it can be differentiated by y and the parameters."""
         if keep_graph:
-            return autograd_gradient(self, problem, answer)
+            others = (tensor for layer in self.layers for tensor in layer)
+            return _Gradient.apply(answer, self.share, self.of_answer, self.out.weight, *others)
         with torch.no_grad():
-            return self._gradient(problem, answer)
+            sums = torch.addmm(self.share, answer, self.of_answer.T)
+            return self.delta(sums) @ self.of_answer
 
-    def _gradient(
-        self, problem: Problem, answer: Float[Tensor, "B n_out"]
+    @torch.no_grad()
+    def leap(
+        self, answer: Float[Tensor, "B n_out"], steps: int, rule: StepRule
     ) -> Float[Tensor, "B n_out"]:
-        hidden, sums = torch.cat([answer, problem.x], dim=1), []
-        for layer in self.layers:
-            sums.append(layer(hidden))  # [B, hidden], before the swish
-            hidden = silu(sums[-1])
-        back = self.out.weight.expand_as(hidden)
-        for layer, before in zip(reversed(self.layers[1:]), reversed(sums[1:]), strict=True):
-            back = torch.ops.aten.silu_backward(back, before) @ layer.weight
-        first = torch.ops.aten.silu_backward(back, sums[0])
-        return first @ self.layers[0].weight[:, : answer.shape[1]]  # of y, not of x
+        """The answer after ``steps`` steps, where none between is asked for.
+
+        Every gradient is a combination of the rows of W, so the answer stays y + c W, and the
+        network sees it through W y + c W W' alone: the descent can run on c.
+        """
+        along = _Along(self, torch.addmm(self.share, answer, self.of_answer.T))
+        *_, c = descend(along, answer.new_zeros(along.sums.shape), steps, rule)
+        with torch.autocast(answer.device.type, enabled=False):  # the answer is never rounded
+            return torch.addmm(answer, c, self.of_answer)
+
+    def delta(self, first: Float[Tensor, "B hidden"]) -> Float[Tensor, "B hidden"]:
+        """dE by the sums of the first layer, before its swish."""
+        sums = _sums(first, self.layers)
+        return _deltas(sums, self.out.weight, self.layers)[0][0]
+
+
+class _Along:
+    """The landscape of c, the answer being y + c W: dE/dy is c's gradient times W.
+
+    sums: those of the first layer at c = 0.
+    """
+
+    def __init__(self, landscape: MLPLandscape, sums: Float[Tensor, "B hidden"]) -> None:
+        self.landscape, self.sums = landscape, sums
+        self.gram = landscape.of_answer @ landscape.of_answer.T
+
+    def gradient(
+        self, c: Float[Tensor, "B hidden"], keep_graph: bool = False
+    ) -> Float[Tensor, "B hidden"]:
+        return self.landscape.delta(torch.addmm(self.sums, c, self.gram))
+
+
+def _sums(first: Tensor, layers: Layers) -> list[Float[Tensor, "B hidden"]]:
+    """What every layer gives before its swish, from what the first one does."""
+    sums = [first]
+    for weight, bias in layers:
+        sums.append(linear(silu(sums[-1]), weight, bias))
+    return sums
+
+
+def _deltas(
+    sums: list[Tensor], out: Float[Tensor, "1 hidden"], layers: Layers
+) -> tuple[list[Float[Tensor, "B hidden"]], list[Float[Tensor, "B hidden"]]]:
+    """dE by the sums of every layer; and by their swish, which is what arrives from above."""
+    arriving = [out.to(sums[-1].dtype).expand_as(sums[-1])]
+    deltas = [silu_back(arriving[0], sums[-1])]
+    for (weight, _), before in zip(reversed(layers), reversed(sums[:-1]), strict=True):
+        arriving.append(deltas[-1] @ weight)
+        deltas.append(silu_back(arriving[-1], before))
+    return deltas[::-1], arriving[::-1]
+
+
+class _Gradient(torch.autograd.Function):
+    """dE/dy as a function of y and the parameters, with its derivative in closed form.
+
+    For a loss whose derivative by dE/dy is v, its derivatives are those of the slope dE/dy * v with
+    v held fixed: forward through the layers along v, and back (Pearlmutter, 1994).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, answer: Tensor, share: Tensor, of_answer: Tensor, out: Tensor, *others: Tensor
+    ) -> Tensor:
+        ctx.precision = precision_here(answer)  # to differentiate in
+        layers = _paired(others)
+        sums = _sums(torch.addmm(share, answer, of_answer.T), layers)
+        deltas, arriving = _deltas(sums, out, layers)
+        ctx.count = len(sums)
+        ctx.save_for_backward(answer, of_answer, *others, *sums, *arriving)
+        return deltas[0] @ of_answer
+
+    @staticmethod
+    def backward(ctx: Any, *derivatives: Tensor) -> Any:
+        with ctx.precision:
+            return _Gradient._backward(ctx, *derivatives)
+
+    @staticmethod
+    def _backward(ctx: Any, v: Tensor) -> Any:
+        answer, of_answer, *saved = ctx.saved_tensors
+        count = ctx.count
+        others, sums, arriving = saved[: 2 * count - 2], saved[-2 * count : -count], saved[-count:]
+        layers = _paired(others)
+        moving = _moving(v @ of_answer.T, sums, layers)
+        bends = _bends(moving, sums, arriving, layers)
+        delta, moved, inner = silu_back(arriving[0], sums[0]), silu_back(moving[0], sums[0]), []
+        by_answer = torch.addmm(delta.T @ v, bends[0].T, answer)
+        for k in range(1, count):  # of the layer from k - 1 to k
+            delta = silu_back(arriving[k], sums[k])
+            inner.append(torch.addmm(delta.T @ moved, bends[k].T, silu(sums[k - 1])))
+            inner.append(bends[k].sum(dim=0))
+            moved = silu_back(moving[k], sums[k])
+        return (
+            bends[0] @ of_answer if ctx.needs_input_grad[0] else None,
+            bends[0],
+            by_answer,
+            moved.sum(dim=0, keepdim=True),
+            *inner,
+        )
+
+
+def _paired(tensors: Sequence[Tensor]) -> Layers:
+    return list(zip(tensors[::2], tensors[1::2], strict=True))
+
+
+def _moving(
+    first: Tensor, sums: Sequence[Tensor], layers: Layers
+) -> list[Float[Tensor, "B hidden"]]:
+    """How the sums of every layer move when those of the first move so."""
+    moving = [first]
+    for (weight, _), before in zip(layers, sums[:-1], strict=True):
+        moving.append(silu_back(moving[-1], before) @ weight.T)
+    return moving
+
+
+def _bends(
+    moving: Sequence[Tensor], sums: Sequence[Tensor], arriving: Sequence[Tensor], layers: Layers
+) -> list[Float[Tensor, "B hidden"]]:
+    """The derivative of the slope by the sums of every layer."""
+    bends = [arriving[-1] * moving[-1] * _curvature(sums[-1])]
+    for k in reversed(range(len(layers))):
+        bend = silu_back(bends[0] @ layers[k][0], sums[k])
+        bends.insert(0, bend + arriving[k] * moving[k] * _curvature(sums[k]))
+    return bends
+
+
+def _curvature(sums: Tensor) -> Tensor:
+    """The second derivative of swish."""
+    gate = sums.sigmoid()
+    return gate * (1 - gate) * (2 + sums * (1 - 2 * gate))

@@ -224,11 +224,12 @@ def test_operations_are_counted_as_by_hand():
     once = trace(Feedforward(task, hidden=h).double(), problems, 5, variance=1)
     relus = 3 * h
     assert once.flops.tolist() == [0, 2 * (n_in * h + h * h + h * h + h * n_out) + relus]
-    forward = 2 * ((n_in + n_out) * h + h * h + h * h) + 3 * h  # three products, three swishes
-    back = 3 * h + 2 * (h * h + h * h + h * n_out)  # the same backwards, to y and not to x
-    step = forward + back + 2 * n_out  # y - step_size * gradient
+    share = 2 * n_in * h  # of x in the first layer, once
+    forward = 2 * (n_out * h + h * h + h * h) + 2 * h  # three products, two swishes
+    back = 3 * h + 2 * (h * h + h * h + h * n_out)  # the same backwards, and the third swish
+    step = forward + back + n_out  # y - step_size * gradient
     steps = trace(IREM(task, hidden=h).double(), problems, 3, variance=1)
-    assert steps.flops.tolist() == [step * t for t in range(4)]
+    assert steps.flops.tolist() == [0, *(share + step * t for t in (1, 2, 3))]
 
 
 def test_sums_and_minima_count_what_they_read():

@@ -10,7 +10,7 @@ from torch_geometric.data import Batch, Data
 from benchmarks.plain import PlainGraphEnergy
 from irem_core import IREM
 from irem_core.descent import autograd_gradient
-from irem_core.energy.graph import GraphEnergy
+from irem_core.energy.graph import GraphEnergy, GraphLandscape
 from irem_core.graphs import to_torch_geometric
 from irem_core.streams import seeded_parameters, stream
 from irem_core.tasks import ConnectedComponents, EdgeCopy, ShortestPath
@@ -48,8 +48,8 @@ def test_energy_and_gradient_equal_torch_geometrics(task, negative):
     exact = {"rtol": 1e-12, "atol": 1e-12}
     torch.testing.assert_close(energy(problem, problem.start), expected, **exact)
     for ours in (
-        energy.gradient(problem, problem.start),
-        autograd_gradient(energy, problem, problem.start).detach(),
+        energy.at(problem).gradient(problem.start),
+        autograd_gradient(energy.at(problem), problem.start).detach(),
     ):
         torch.testing.assert_close(ours[problem.mask], gradient[:, 0], **exact)
         assert (ours[~problem.mask] == 0).all()
@@ -67,8 +67,8 @@ def test_the_gradient_is_differentiated_as_autograd_does(task):
     problem = task.draw(9, stream("twice"), torch.float64).problem
     found = []
     for gradient in (
-        energy.gradient(problem, problem.start, keep_graph=True),
-        autograd_gradient(energy, problem, problem.start),
+        energy.at(problem).gradient(problem.start, keep_graph=True),
+        autograd_gradient(energy.at(problem), problem.start),
     ):
         energy.zero_grad()
         (
@@ -89,7 +89,7 @@ def test_the_training_loss_has_autograds_gradient_also_through_every_step(trunca
     for by_hand in (True, False):
         method.zero_grad()
         if not by_hand:
-            method.energy.gradient = partial(by_autograd, method.energy)
+            method.energy.at = partial(ByAutograd, method.energy)
         loss, _ = method.loss(batch)
         loss.backward(inputs=[p for p in method.parameters() if p.requires_grad])
         found.append([p.grad.clone() for p in method.parameters() if p.requires_grad])
@@ -112,17 +112,16 @@ def test_nodes_that_tie_in_the_maximum_share_its_gradient(task):
     energy = make()
     problem = task.draw(9, stream("ties"), torch.float64).problem
     problem = replace(problem, x=(problem.x > 0.5).double(), start=torch.zeros_like(problem.start))
-    expected = autograd_gradient(energy, problem, problem.start).detach()
-    torch.testing.assert_close(energy.gradient(problem, problem.start), expected)
-    direction = torch.rand_like(problem.start) * problem.mask
-    slope = energy.slope(problem, problem.start, direction)
-    torch.testing.assert_close(slope, (expected * direction).sum(1))
+    expected = autograd_gradient(energy.at(problem), problem.start).detach()
+    torch.testing.assert_close(energy.at(problem).gradient(problem.start), expected)
+    kept = energy.at(problem).gradient(problem.start, keep_graph=True)
+    torch.testing.assert_close(kept.detach(), expected)
 
 
 def test_a_number_that_is_none_is_not_passed_over():
     problem = EdgeCopy().draw(2, stream("nan"), torch.float64).problem
     problem.x[0, 0] = torch.nan
-    assert make().gradient(problem, problem.start)[0].isnan().any()
+    assert make().at(problem).gradient(problem.start)[0].isnan().any()
     method = IREM(EdgeCopy(), hidden=8, replayed=0).double()
     with pytest.raises(ValueError, match="not finite"):
         method.solve(problem, 1)
@@ -138,12 +137,16 @@ def test_gradient_against_finite_differences():
     problem = EdgeCopy().draw(4, stream("finite"), torch.float64).problem
     nudge = 1e-7 * torch.randn(problem.start.shape, dtype=torch.float64) * problem.mask
     rise = energy(problem, problem.start + nudge) - energy(problem, problem.start - nudge)
-    gradient = energy.gradient(problem, problem.start)
+    gradient = energy.at(problem).gradient(problem.start)
     torch.testing.assert_close((gradient * nudge).sum(1), rise / 2, rtol=1e-6, atol=1e-15)
 
 
-def by_autograd(energy, problem, answer, keep_graph=False):
-    return autograd_gradient(energy, problem, answer)
+class ByAutograd(GraphLandscape):
+    """The same landscape with its gradient by autograd."""
+
+    def gradient(self, answer, keep_graph=False):
+        gradient = autograd_gradient(self, answer)
+        return gradient if keep_graph else gradient.detach()
 
 
 def test_the_published_network_trains_65920_of_its_83330_numbers():
@@ -153,7 +156,7 @@ def test_the_published_network_trains_65920_of_its_83330_numbers():
         with seeded_parameters(seed):
             method = IREM(ShortestPath(), hidden=128, inner_steps=1, replayed=0).double()
         method.requires_grad_(True)  # every number that can have a gradient shall have one
-        method.energy.gradient = partial(by_autograd, method.energy)
+        method.energy.at = partial(ByAutograd, method.energy)
         loss, _ = method.loss(ShortestPath().draw(16, stream("trained", seed), torch.float64))
         loss.backward()
         for name, p in method.named_parameters():
@@ -178,7 +181,7 @@ def test_a_graph_alone_has_the_energy_it_has_in_a_batch():
 def test_many_edges_are_done_a_part_at_a_time(monkeypatch):
     energy = make()
     problem = EdgeCopy().draw(20, stream("parts"), torch.float64).problem
-    whole = energy.gradient(problem, problem.start)
+    whole = energy.at(problem).gradient(problem.start)
     monkeypatch.setattr("irem_core.graphs.EDGES_AT_ONCE", 10)
-    torch.testing.assert_close(energy.gradient(problem, problem.start), whole)
+    torch.testing.assert_close(energy.at(problem).gradient(problem.start), whole)
     assert isinstance(to_torch_geometric(problem), Batch)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch.func import functional_call
@@ -24,20 +26,17 @@ def loss_at(method, parameters, batch, truncated):
     Truncated: the answers before the last step are those of the method's own parameters.
     """
 
-    class Energy:
-        def __call__(self, problem, answer):
-            return functional_call(method.energy, parameters, (problem, answer))
+    class Landscape:
+        def gradient(self, answer, keep_graph=False):
+            energy = partial(functional_call, method.energy, parameters)
+            return autograd_gradient(lambda y: energy((batch.problem, y)), answer).detach()
 
-        def gradient(self, problem, answer, keep_graph=False):
-            return autograd_gradient(self, problem, answer).detach()
-
-    energy = Energy()
-
+    landscape, rule, start = Landscape(), GradientStep(5.0), batch.problem.start
     if truncated:
-        *_, before = descend(method.energy, batch.problem, 2, GradientStep(5.0))
-        last = before - 5.0 * energy.gradient(batch.problem, before)
+        *_, before = descend(method.energy.at(batch.problem), start, 2, rule)
+        last = rule(before, landscape.gradient(before))
     else:
-        *_, last = descend(energy, batch.problem, 3, GradientStep(5.0))
+        *_, last = descend(landscape, start, 3, rule)
     return mse_loss(last, batch.target).item()
 
 

@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from baselines.feedforward import Feedforward
+from benchmarks.contract import make as make_small
+from benchmarks.contract import tasks
+from benchmarks.registry import METHODS
 from irem_core import IREM, Addition, Completion
 from irem_core.checkpoint import read_tensors, save_method
+from irem_core.precision import precision
 from irem_core.streams import seeded_parameters, stream
 from irem_core.trainer import DivergedError, Trainer, Training
 
@@ -142,7 +146,7 @@ def test_a_loss_that_is_not_finite_says_where():
         ({"batch": 0}, "batch"),
         ({"train_iterations": -1}, "train_iterations"),
         ({"learning_rate": 0.0}, "learning_rate"),
-        ({"dtype": "float16"}, "dtype must be one of float32, float64, not 'float16'"),
+        ({"dtype": "float16"}, "dtype must be one of float32, float64, mixed, not 'float16'"),
     ],
 )
 def test_impossible_settings_are_named(settings, said):
@@ -176,3 +180,23 @@ def test_completion_trains_too():
     trainer = Trainer(method, TRAINING, seed=0)
     trainer.run()
     assert len(trainer.curve) == 3
+
+
+@pytest.mark.parametrize("task", tasks(), ids=lambda task: task.name)
+@pytest.mark.parametrize("name", [name for name, cls in METHODS.items() if cls.learns])
+def test_mixed_precision_has_the_loss_and_the_gradient_of_float32_but_for_rounding(name, task):
+    if not METHODS[name].answers_task(task):
+        pytest.skip("not asked")
+    batch, found = task.draw(64, stream("mixed")), []
+    for dtype in ("float32", "mixed"):
+        method = make_small(METHODS[name], task).float()
+        with precision(dtype, "cpu"):
+            loss, answer = method.loss(batch)
+        loss.backward()
+        assert (loss.dtype, answer.dtype) == (torch.float32, torch.float32)
+        found.append((loss.item(), [p.grad for p in method.parameters() if p.requires_grad]))
+    (loss, gradient), (mixed_loss, mixed) = found
+    assert mixed_loss == pytest.approx(loss, rel=0.05)
+    one, other = (torch.cat([g.flatten() for g in each]) for each in (gradient, mixed))
+    assert one.dtype == other.dtype == torch.float32
+    assert torch.cosine_similarity(one, other, dim=0) > 0.99
