@@ -250,7 +250,7 @@ def test_a_preset_of_ones_own(tmp_path):
         (["--set", "addition.scale=-1"], "scale must be a positive number, not -1"),
         (["--train-iterations", "-1"], "train_iterations must be a whole number from 0 on"),
         (["--device", "cud"], "Unknown device 'cud'. Did you mean 'cuda'?"),
-        (["--dtype", "float16"], "dtype must be one of float32, float64, not 'float16'"),
+        (["--dtype", "float16"], "dtype must be one of float32, float64, mixed, not 'float16'"),
         (["--tasks", "addition", "--methods", "trivial_linear"], "can be asked"),
         (
             ["--tasks", "shortest_path", "--sizes", "10", "--difficulties", "harder"],
