@@ -148,7 +148,8 @@ class GraphLandscape:
         self.energy, self.by_size = energy, BySize(problem)
 
     def __call__(self, answer: Float[Tensor, "B NN"]) -> Float[Tensor, " B"]:
-        return self.by_size.join(map(self.energy.energy, self.by_size.split(answer)))
+        each = map(self.energy.energy, self.by_size.split(answer))
+        return self.by_size.join(each).to(answer.dtype)
 
     def gradient(
         self, answer: Float[Tensor, "B NN"], keep_graph: bool = False

@@ -56,7 +56,7 @@ class MLPLandscape:
 
     def __call__(self, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, " B"]:
         hidden = silu(_sums(torch.addmm(self.share, answer, self.of_answer.T), self.layers)[-1])
-        return self.out(hidden).squeeze(1)
+        return self.out(hidden).squeeze(1).to(answer.dtype)
 
     def gradient(
         self, answer: Float[Tensor, "B n_out"], keep_graph: bool = False

@@ -369,3 +369,11 @@ def preset_file(folder: Path, text: str) -> Path:
 
 def test_the_paper_preset_has_every_method():
     assert set(checked(read_preset("paper")).methods) == set(METHODS)
+
+
+def test_a_sweep_in_mixed_precision(tmp_path):
+    chosen = ["--tasks", "addition,shortest_path", "--methods", "irem,recurrent,ponder"]
+    assert run(*TINY, *chosen, "--dtype", "mixed", "--out", tmp_path) == 0
+    results = read_results(tmp_path)
+    assert set(results["dtype"]) == {"mixed"}
+    assert results.loc[results["method"] == "irem", "energy"].notna().all()
