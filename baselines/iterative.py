@@ -40,8 +40,7 @@ class Iterative(LearnedBaseline):
         capacity: int = 10_000,
     ) -> None:
         super().__init__(task)
-        at_least(1, hidden=hidden, inner_steps=inner_steps, capacity=capacity)
-        at_least(0, replayed=replayed, stored=stored)
+        at_least(1, hidden=hidden, inner_steps=inner_steps)
         self.inner_steps = inner_steps
         self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
         self.correction: EdgeNetwork | MatrixCorrection

@@ -46,8 +46,7 @@ class IREM(Method):
         capacity: int = 10_000,
     ) -> None:
         super().__init__(task)
-        at_least(1, hidden=hidden, inner_steps=inner_steps, capacity=capacity)
-        at_least(0, replayed=replayed, stored=stored)
+        at_least(1, hidden=hidden, inner_steps=inner_steps)
         positive(step_size=step_size)
         self.energy = (
             GraphEnergy(hidden)

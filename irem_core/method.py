@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from irem_core.checks import at_least
 from irem_core.metric import mean_squared_error
 from irem_core.types import Batch, Energy, Problem, Step, Task, Trajectory
 
@@ -27,6 +28,10 @@ class ReplayPlan:
     replayed: int
     stored: int
     capacity: int
+
+    def __post_init__(self) -> None:
+        at_least(0, replayed=self.replayed, stored=self.stored)
+        at_least(1, capacity=self.capacity)
 
 
 class Method(nn.Module, ABC):

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from irem_core.descent import descend
-from irem_core.gine import GINETrunk, messages
+from irem_core.gine import EdgeMap, GINETrunk, messages
 from irem_core.graphs import BySize
 from irem_core.precision import precision_here
 from irem_core.types import Problem, StepRule
@@ -42,45 +42,43 @@ class GraphEnergy(nn.Module):
         return self.at(problem)(answer)
 
     def at(self, problem: Problem) -> GraphLandscape:
-        """E(x, .), with the graphs grouped by size once."""
+        """E(x, .), with the graphs grouped by size and the edge maps made once."""
         return GraphLandscape(self, problem)
 
-    def energy(self, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, " B"]:
+    def energy(self, maps: Maps, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, " B"]:
         """Of graphs of one size, from input and candidate edge values."""
-        _, states = self._forward(values)
+        _, states = self._forward(maps, values)
         return self.out(self.head(states.amax(dim=1)).relu()).squeeze(1)
 
-    def gradient(self, slopes: Slopes, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, "B n n"]:
+    def gradient(self, maps: Maps, values: Float[Tensor, "B n n 2"]) -> Float[Tensor, "B n n"]:
         """Forward through the layers, then back through their active pieces."""
-        sent, states = self._forward(values)
+        sent, states = self._forward(maps, values)
         top = self._top(states)
         back, gradient = top.back, torch.zeros_like(values[..., 0])
-        for layer, slope, message in zip(
-            reversed(self.trunk.layers), reversed(slopes), reversed(sent), strict=True
+        for layer, edge_map, message in zip(
+            reversed(self.trunk.layers), reversed(maps), reversed(sent), strict=True
         ):
             arriving = back @ layer.nn.weight  # [B, n, width], of what a node sums up
             active = _where_active(arriving[:, None], message, out=message)  # not needed again
-            gradient += active @ slope
+            gradient += active @ edge_map.slope[1]
             back = arriving + active.sum(dim=2)
         return gradient
 
-    def passes(self, slopes: Slopes, values: Float[Tensor, "B n n 2"]) -> Passes:
+    def passes(self, maps: Maps, values: Float[Tensor, "B n n 2"]) -> Passes:
         """The same, with all that is passed on the way kept."""
-        sent, states = self._forward(values)
+        sent, states = self._forward(maps, values)
         top = self._top(states)
         backs, arrivals, gradient = [top.back], [], torch.zeros_like(values[..., 0])
-        for layer, slope, message in zip(
-            reversed(self.trunk.layers), reversed(slopes), reversed(sent), strict=True
+        for layer, edge_map, message in zip(
+            reversed(self.trunk.layers), reversed(maps), reversed(sent), strict=True
         ):
             arrivals.append(backs[-1] @ layer.nn.weight)
             active = _where_active(arrivals[-1][:, None], message)
-            gradient += active @ slope
+            gradient += active @ edge_map.slope[1]
             backs.append(arrivals[-1] + active.sum(dim=2))
         return Passes(gradient, sent, arrivals[::-1], backs[-2::-1], top)
 
-    def along(
-        self, slopes: Slopes, passes: Passes, direction: Float[Tensor, "B n n"]
-    ) -> list[Tensor]:
+    def along(self, maps: Maps, passes: Passes, direction: Float[Tensor, "B n n"]) -> list[Tensor]:
         """The derivatives of the slope dE/dy * direction, a sum over graphs.
 
         By the slopes, by the weights of the layers, of the hidden layer and of the last. Forward
@@ -88,12 +86,12 @@ class GraphEnergy(nn.Module):
         """
         moving = direction.new_zeros(*direction.shape[:2], 1)
         by_slopes, by_weights = [], []
-        for layer, slope, message, arriving, back in zip(
-            self.trunk.layers, slopes, passes.sent, passes.arrivals, passes.backs, strict=True
+        for layer, edge_map, message, arriving, back in zip(
+            self.trunk.layers, maps, passes.sent, passes.arrivals, passes.backs, strict=True
         ):
             active = _where_active(arriving[:, None], message)
             by_slopes.append(direction.flatten() @ active.flatten(0, 2))
-            moves = torch.addcmul(moving[:, :, None], direction[..., None], slope)
+            moves = torch.addcmul(moving[:, :, None], direction[..., None], edge_map.slope[1])
             summed = moving + _where_active(moves, message, out=moves).sum(dim=1)
             by_weights.append(back.flatten(0, 1).T @ summed.flatten(0, 1))
             moving = summed @ layer.nn.weight.T
@@ -103,11 +101,11 @@ class GraphEnergy(nn.Module):
         return [*by_slopes, *by_weights, on.T @ pooled, hidden.sum(dim=0, keepdim=True)]
 
     def _forward(
-        self, values: Float[Tensor, "B n n 2"]
+        self, maps: Maps, values: Float[Tensor, "B n n 2"]
     ) -> tuple[list[Float[Tensor, "B n n width"]], Float[Tensor, "B n hidden"]]:
         """The messages of every layer, and the states that the last one gives."""
         states, sent = values.new_zeros(*values.shape[:2], 1), []
-        for layer, edge_map in zip(self.trunk.layers, self.trunk.edge_maps(), strict=True):
+        for layer, edge_map in zip(self.trunk.layers, maps, strict=True):
             sent.append(messages(states, values, edge_map))
             states = layer.nn(states + sent[-1].sum(dim=1))
         return sent, states
@@ -119,8 +117,8 @@ class GraphEnergy(nn.Module):
         return Top(largest, on, back[:, None] * largest)
 
 
-Slopes = Sequence[Float[Tensor, " width"]]
-"""What a candidate edge value adds to the messages of every layer, per unit."""
+Maps = Sequence[EdgeMap]
+"""What edges add to the messages of every layer: slope[1] per unit of a candidate edge value."""
 
 
 class Top(NamedTuple):
@@ -146,21 +144,23 @@ class GraphLandscape:
 
     def __init__(self, energy: GraphEnergy, problem: Problem) -> None:
         self.energy, self.by_size = energy, BySize(problem)
+        self.maps = energy.trunk.edge_maps()
 
     def __call__(self, answer: Float[Tensor, "B NN"]) -> Float[Tensor, " B"]:
-        each = map(self.energy.energy, self.by_size.split(answer))
-        return self.by_size.join(each).to(answer.dtype)
+        of_size = partial(self.energy.energy, self.maps)
+        return self.by_size.join(map(of_size, self.by_size.split(answer))).to(answer.dtype)
 
     def gradient(
         self, answer: Float[Tensor, "B NN"], keep_graph: bool = False
     ) -> Float[Tensor, "B NN"]:
         """dE/dy, back through the active pieces; it needs no autograd of the energy."""
         if keep_graph:
-            energy = self.energy
-            weights = [*(layer.nn.weight for layer in energy.trunk.layers), energy.head.weight]
-            return _Gradient.apply(self, answer, *self._slopes(), *weights, energy.out.weight)
+            energy, slopes = self.energy, [edge_map.slope[1] for edge_map in self.maps]
+            weights = [layer.nn.weight for layer in energy.trunk.layers]
+            weights += [energy.head.weight, energy.out.weight]
+            return _Gradient.apply(self, answer, *slopes, *weights)
         with torch.no_grad():
-            of_size = partial(self.energy.gradient, self._slopes())
+            of_size = partial(self.energy.gradient, self.maps)
             return self.by_size.join(map(of_size, self.by_size.split(answer)))
 
     def leap(
@@ -169,9 +169,6 @@ class GraphLandscape:
         """The answer after ``steps`` steps: here there is no shorter way."""
         *_, last = descend(self, answer, steps, rule)
         return last
-
-    def _slopes(self) -> Slopes:
-        return [edge_map.slope[1] for edge_map in self.energy.trunk.edge_maps()]
 
 
 def _where_active(values: Tensor, message: Tensor, out: Tensor | None = None) -> Tensor:
@@ -199,19 +196,18 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, landscape: GraphLandscape, answer: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.energy, ctx.by_size = landscape.energy, landscape.by_size
-        ctx.precision = precision_here(answer)  # to differentiate in
-        ctx.slopes = [slope.detach() for slope in parameters[: len(landscape.energy.trunk.layers)]]
-        of_size = partial(ctx.energy.passes, ctx.slopes)
-        ctx.passes = list(map(of_size, ctx.by_size.split(answer)))
-        return ctx.by_size.join(passes.gradient for passes in ctx.passes)
+        ctx.landscape, ctx.precision = landscape, precision_here(answer)  # to differentiate in
+        of_size = partial(landscape.energy.passes, landscape.maps)
+        ctx.passes = list(map(of_size, landscape.by_size.split(answer)))
+        return landscape.by_size.join(passes.gradient for passes in ctx.passes)
 
     @staticmethod
     def backward(ctx: Any, *derivatives: Tensor) -> Any:
-        directions = (both[..., 1] for both in ctx.by_size.split(derivatives[0]))
+        landscape = ctx.landscape
+        directions = (both[..., 1] for both in landscape.by_size.split(derivatives[0]))
         with ctx.precision:
             each = [
-                ctx.energy.along(ctx.slopes, passes, direction)
+                landscape.energy.along(landscape.maps, passes, direction)
                 for passes, direction in zip(ctx.passes, directions, strict=True)
             ]
         return (None, None, *(sum(parts) for parts in zip(*each, strict=True)))
