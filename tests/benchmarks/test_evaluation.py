@@ -162,21 +162,18 @@ def test_the_trace_of_a_method_that_ends_has_all_its_steps():
 
 
 def test_an_algorithm_is_charged_its_own_rounds():
-    # squaring: 0 - 1 - 2 - 3 needs two rounds, of four nodes in a ring the first says it all
-    line, ring = torch.full((4, 4), 9.0), torch.full((4, 4), 9.0)
-    for i in range(4):
-        ring[i, (i + 1) % 4] = ring[(i + 1) % 4, i] = 1
-        if i < 3:
-            line[i, i + 1] = line[i + 1, i] = 1
-    x = torch.stack([line.fill_diagonal_(0), ring.fill_diagonal_(0)]).flatten(1).double()
-    nodes = torch.tensor([4, 4])
-    batch = Batch(Problem(x, torch.zeros_like(x), nodes), torch.zeros_like(x))
+    # nine nodes are squared three times: a line of them needs it; where every edge is a shortest
+    # path the first round says it all, and the second finds that nothing changes
+    line, direct = torch.full((9, 9), 99.0), torch.ones(9, 9)
+    for i in range(8):
+        line[i, i + 1] = line[i + 1, i] = 1
+    x = torch.stack([line.fill_diagonal_(0), direct.fill_diagonal_(0)]).flatten(1).double()
+    batch = Batch(Problem(x, torch.zeros_like(x), torch.tensor([9, 9])), torch.zeros_like(x))
     made = trace(Programmatic(ShortestPath()), batch, 5, variance=1.0)
-    assert made.needed.tolist() == [2, 2]  # the ring's second round finds that nothing changes
-    alone = trace(Programmatic(ShortestPath()), batch[1:], 5, variance=1.0)
-    assert alone.needed.tolist() == [2]
-    (row,) = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(4, "same", 2, (5,)))
-    assert row["steps_used"] == 2
+    assert made.needed.tolist() == [3, 2]
+    (row,) = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(9, "same", 2, (5,)))
+    assert row["steps_used"] == 2.5
+    assert row["flops"] == pytest.approx((made.flops[3] + made.flops[2]) / 2)
 
 
 def test_a_method_that_never_ends_is_named():
