@@ -7,6 +7,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from irem_core.descent import last
 from irem_core.method import Method
 from irem_core.metric import mean_squared_error
 from irem_core.tasks import ConnectedComponents
@@ -37,5 +38,5 @@ class LearnedBaseline(Method):
 
     def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
         """The squared error of the answer after ``inner_steps`` steps."""
-        *_, last = self.unroll(batch.problem, self.inner_steps)
-        return mean_squared_error(last.answer, batch), last.answer
+        answer = last(self.unroll(batch.problem, self.inner_steps)).answer
+        return mean_squared_error(answer, batch), answer

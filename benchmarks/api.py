@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from benchmarks import execute
+from benchmarks import training
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
 from benchmarks.registry import load_plugins, method_named
@@ -39,13 +39,13 @@ def train(
     method_named(method)
     check_names({method: settings})
     run = Run(method, task, settings_for(method, task.domain, [settings]), seed)
-    trained, _ = execute.trained(run, Path(folder) / run.key, torch.device(device))
-    return trained
+    how = training.Execution(torch.device(device), torch.get_num_threads())
+    return training.trained(run, Path(folder) / run.key, how)[0]
 
 
 def load(folder: Path | str, device: torch.device | str = "cpu") -> Method:
     """A trained method from the folder of its run. Raises UsageError if there is none."""
-    return execute.load(Path(folder), device)[0]
+    return training.load(Path(folder), device)[0]
 
 
 def evaluate(

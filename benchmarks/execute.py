@@ -3,148 +3,82 @@
 from __future__ import annotations
 
 import json
+import logging
 import traceback
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
-from safetensors import SafetensorError
 
-from benchmarks.errors import UsageError
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
 from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
 from benchmarks.runs import PROTOCOL, Evaluation, Run
 from benchmarks.store import SCHEMA, Store
-from irem_core.checkpoint import (
-    CONFIG,
-    WEIGHTS,
-    read_tensors,
-    save_method,
-    write_config,
-    write_whole,
-)
+from benchmarks.training import Execution, is_trained, train, trained
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
-from irem_core.trainer import CurvePoint, DivergedError, Trainer, Training
+from irem_core.trainer import DivergedError
+
+log = logging.getLogger(__name__)
 
 ERROR = "error.txt"
 
 
-def execute(
-    run: Run,
-    evaluations: list[Evaluation],
-    folder: Path,
-    device: torch.device,
-    threads: int,
-) -> str:
+Planned = list[tuple[Run, list[Evaluation]]]
+"""Runs, each with what it is tested on."""
+
+
+def execute(job: Planned, folder: Path, how: Execution) -> list[str]:
     """Train what is not trained yet, evaluate what is not evaluated yet, and write it all down.
 
-    Returns "ok", or the status of the worst row that could not be measured: errors that grow beyond
-    all numbers at test time are a result. What goes wrong is in the rows and, whole, in the run's
-    error.txt.
+    A job is one run, or several that differ in their seeds alone and are trained together. Returns
+    for each "ok", or the status of its worst row that could not be measured: errors that grow
+    beyond all numbers at test time are a result. What goes wrong is in the rows and, whole, in the
+    run's error.txt.
     """
     store = Store(folder)
-    if all(_is_finished(run, evaluation, store) for evaluation in evaluations):
+    torch.set_num_threads(how.threads)
+    open_runs = [run for run, evaluations in job if not _is_done(run, evaluations, store)]
+    untrained = [run for run in open_runs if not is_trained(store.run_folder(run.key))]
+    if len(untrained) > 1:
+        _train_together(untrained, store, how)
+    return [_execute_one(run, evaluations, store, how) for run, evaluations in job]
+
+
+def _train_together(runs: list[Run], store: Store, how: Execution) -> None:
+    """Train runs at once. One that does not end well is tried alone after this, and says why."""
+    folders = [store.run_folder(run.key) for run in runs]
+    heartbeats = [Heartbeat(folder) for folder in folders]
+
+    def progress(done: int) -> None:
+        for heartbeat in heartbeats:
+            heartbeat(done)
+
+    try:
+        train(runs, folders, how, progress)
+    except Exception as error:
+        log.warning("%s: %d seeds could not be trained at once: %s", runs[0], len(runs), error)
+
+
+def _execute_one(run: Run, evaluations: list[Evaluation], store: Store, how: Execution) -> str:
+    if _is_done(run, evaluations, store):
         return _status(run, evaluations, store)
-    torch.set_num_threads(threads)
     heartbeat = Heartbeat(store.run_folder(run.key))
     try:
-        method, training = trained(run, store.run_folder(run.key), device, heartbeat)
+        method, training = trained(run, store.run_folder(run.key), how, heartbeat)
         for evaluation in evaluations:
-            _evaluate(run, method, training, evaluation, store, device)
+            _evaluate(run, method, training, evaluation, store, how.device)
         (store.run_folder(run.key) / ERROR).unlink(missing_ok=True)
     except Exception as error:  # whatever a method does, it costs its own run only
-        _write_failure(run, evaluations, store, device, error)
+        _write_failure(run, evaluations, store, how.device, error)
     finally:
         heartbeat.end()
     return _status(run, evaluations, store)
 
 
-def trained(
-    run: Run,
-    folder: Path,
-    device: torch.device,
-    progress: Callable[[int], None] = lambda done: None,
-) -> tuple[Method, dict[str, Any]]:
-    """The run's method with its trained parameters, from ``folder`` if they are there.
-
-    Also what results say of the training. A training run that was cut off goes on.
-    """
-    if (folder / WEIGHTS).exists() and (folder / CONFIG).exists():
-        return load(folder, device)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, run.config())
-    about: dict[str, Any] = {}
-    method = run.untrained().to(device, DTYPES[run.dtype])
-    if method.learns:
-        method, about = _train(run, folder, device, progress)
-    save_method(folder, method, run.config() | {"training": about})
-    for candidate in run.training.candidates:
-        _state(folder, candidate).unlink(missing_ok=True)
-    return method.eval(), about
-
-
-def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict[str, Any]]:
-    """A finished method from its folder. Raises UsageError if there is none."""
-    try:
-        config = json.loads((folder / CONFIG).read_text())
-        parameters, _ = read_tensors(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UsageError(f"{folder} holds no trained method: {error}.") from error
-    run = Run.from_config(config)
-    method = run.untrained().to(device, DTYPES[run.dtype])
-    method.load_state_dict(parameters)
-    return method.eval(), config["training"]
-
-
-def _train(
-    run: Run, folder: Path, device: torch.device, progress: Callable[[int], None]
-) -> tuple[Method, dict[str, Any]]:
-    """Train with every learning rate, and take the parameters with the least validation error."""
-    trainers, diverged, before = [], {}, 0
-    for training in run.training.candidates:
-        trainer = Trainer(run.untrained(), training, run.seed, device)
-        trainers.append(trainer)
-        try:
-            trainer.run(_state(folder, training), _after(before, progress))
-        except DivergedError as error:  # a learning rate that is too large is not the one to take
-            diverged[trainer] = error
-        before += training.train_iterations
-    fine = [trainer for trainer in trainers if trainer not in diverged]
-    if not fine:
-        raise diverged[trainers[-1]]
-    chosen = min(fine, key=lambda trainer: trainer.least_error)
-    write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
-    return chosen.method, {
-        "train_iterations": chosen.done,
-        "train_seconds": sum(trainer.seconds for trainer in trainers),
-        "learning_rate": chosen.training.learning_rate,
-        "diverged": [str(error) for error in diverged.values()],
-        **provenance(device, run.dtype),
-    }
-
-
-def _after(before: int, progress: Callable[[int], None]) -> Callable[[int], None]:
-    """Progress of a training run that comes after others of so many updates."""
-    return lambda done: progress(before + done)
-
-
-def _curves(trainers: list[Trainer]) -> pd.DataFrame:
-    columns = ["learning_rate", *(field.name for field in fields(CurvePoint))]
-    points = [
-        {"learning_rate": trainer.training.learning_rate, **vars(point)}
-        for trainer in trainers
-        for point in trainer.curve
-    ]
-    return pd.DataFrame(points, columns=columns)
-
-
-def _state(folder: Path, training: Training) -> Path:
-    return folder / f"state-{training.learning_rate!r}.safetensors"
+def _is_done(run: Run, evaluations: list[Evaluation], store: Store) -> bool:
+    return all(_is_finished(run, evaluation, store) for evaluation in evaluations)
 
 
 def _evaluate(
@@ -206,6 +140,8 @@ def _trained(training: dict[str, Any], method: Method) -> dict[str, Any]:
         "train_seconds": training.get("train_seconds", 0.0),
         "parameters": method.used_parameters(),
         "learning_rate": training.get("learning_rate"),
+        "engine": training.get("engine"),
+        "together": training.get("together"),
     }
 
 

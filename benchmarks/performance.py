@@ -20,7 +20,7 @@ from benchmarks.provenance import provenance
 from irem_core.checkpoint import write_whole
 
 SUITE = Path(__file__).with_name("test_speed.py")
-BEFORE = ("plain", "autograd")  # what the others of a group are compared with
+BEFORE = ("plain", "autograd", "eager", "in turn")  # what the others of a group are compared with
 LEGEND = """\
 Medians. Ratio: of the first line of the group to this one, in the same run. Peak: memory of tensors
 made on the way, above what was there. Operations: counted as they run, a multiply-add is 2. Share:

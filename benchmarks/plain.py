@@ -17,6 +17,8 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.nn import GINEConv, global_max_pool
 from torch_geometric.utils import unbatch
 
+Device = torch.device | str
+
 
 class PlainGraphEnergy(nn.Module):
     """The published graph energy, edge by edge, by torch-geometric."""
@@ -59,9 +61,12 @@ def plain_shortest_path(smallest: int = 2, largest: int = 10) -> Data:
 class PlainGraphTraining:
     """The published training of IREM on shortest path: 512 fresh and 32 replayed graphs."""
 
-    def __init__(self, fresh: int = 512, replayed: int = 32, stored: int = 40) -> None:
+    def __init__(
+        self, fresh: int = 512, replayed: int = 32, stored: int = 40, device: Device = "cpu"
+    ) -> None:
         self.fresh, self.replayed, self.stored = fresh, replayed, stored
-        self.energy = PlainGraphEnergy()
+        self.device = device
+        self.energy = PlainGraphEnergy().to(device)
         self.optimiser = torch.optim.Adam(self.energy.parameters(), lr=1e-4)
         self.buffer: list[Data] = []
 
@@ -70,7 +75,7 @@ class PlainGraphTraining:
         graphs = [plain_shortest_path() for _ in range(self.fresh)]
         if self.buffer:
             graphs = random.choices(self.buffer, k=self.replayed) + graphs
-        batch: Any = Batch.from_data_list(graphs)
+        batch: Any = Batch.from_data_list(graphs).to(self.device)
         answer = batch.start
         for step in range(10):
             answer = answer.detach().requires_grad_()
@@ -81,7 +86,7 @@ class PlainGraphTraining:
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        self._store(graphs, batch, answer.detach())
+        self._store(graphs, batch.cpu(), answer.detach().cpu())
         return loss.item()
 
     def _store(self, graphs: list[Data], batch: Any, answer: Tensor) -> None:
@@ -142,10 +147,13 @@ class PlainAddition:
 class PlainMatrixTraining:
     """The published training of IREM on addition: 512 fresh and 512 replayed problems."""
 
-    def __init__(self, side: int = 20, fresh: int = 512, replayed: int = 512) -> None:
+    def __init__(
+        self, side: int = 20, fresh: int = 512, replayed: int = 512, device: Device = "cpu"
+    ) -> None:
         self.fresh, self.replayed = fresh, replayed
         self.data = PlainAddition(side)
-        self.energy = PlainMatrixEnergy(side)
+        self.device = device
+        self.energy = PlainMatrixEnergy(side).to(device)
         self.optimiser = torch.optim.Adam(self.energy.parameters(), lr=1e-4)
         self.buffer: list[tuple[Tensor, ...]] = []
 
@@ -154,12 +162,13 @@ class PlainMatrixTraining:
         rows = [self.data[i] for i in range(self.fresh)]
         if self.buffer:
             rows = random.choices(self.buffer, k=self.replayed) + rows
-        problem, target, start = (torch.stack(column) for column in zip(*rows, strict=True))
+        columns = (torch.stack(column) for column in zip(*rows, strict=True))
+        problem, target, start = (column.to(self.device) for column in columns)
         answer = self.energy.descend(problem, start, 10, differentiate_last=True)[-1]
         loss = (answer - target).square().mean()
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
-        self.buffer += zip(problem, target, answer.detach(), strict=True)
+        self.buffer += zip(problem.cpu(), target.cpu(), answer.detach().cpu(), strict=True)
         self.buffer = self.buffer[-10_000:]
         return loss.item()

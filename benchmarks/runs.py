@@ -24,7 +24,7 @@ from irem_core.streams import seeded_parameters
 from irem_core.trainer import Training
 from irem_core.types import Task
 
-PROTOCOL = 1  # raised when the same run gives other results
+PROTOCOL = 2  # raised when the same run gives other results
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,18 @@ class Run:
     settings: Settings
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.method} on {self.task}, seed {self.seed}"
+
     @property
     def key(self) -> str:
         """A hash of what decides the result, the same in whatever order it was said."""
         return _hash(self.config())
+
+    @property
+    def family(self) -> str:
+        """What it has in common with the runs that differ from it in their seeds alone."""
+        return replace(self, seed=0).key
 
     def config(self) -> dict[str, Any]:
         """The run as JSON: what its key is the hash of, and what ``from_config`` reads."""

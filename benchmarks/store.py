@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks.errors import UsageError
 from irem_core.checkpoint import write_whole
 
-SCHEMA = 2
+SCHEMA = 3
 COLUMNS = (
     "task",
     "method",
@@ -62,11 +62,14 @@ COLUMNS = (
     "mse_best",
     "mse_best_uncertainty",
     "learning_rate",
+    "engine",
+    "together",
 )
 """The columns of results.csv, one row per run, size, difficulty, step budget and selection.
 
 mse_trivial and mse_best are the errors that skill is held against, on the same test problems;
-learning_rate is the one that the parameters were trained with.
+learning_rate is the one that the parameters were trained with, engine how its updates
+were executed, and together how many seeds were trained in one computation.
 """
 
 

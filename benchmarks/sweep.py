@@ -14,18 +14,18 @@ from joblib import Parallel, delayed
 from benchmarks.cli import Plugins, numbers, run_command
 from benchmarks.contract import check_added
 from benchmarks.errors import UsageError, unknown
-from benchmarks.execute import execute
+from benchmarks.execute import Planned, execute
 from benchmarks.figures import write_figures
 from benchmarks.preset import DOMAINS, Preset, checked, named_presets, read_preset
 from benchmarks.progress import Display
-from benchmarks.registry import ADDED, load_plugins
-from benchmarks.runs import Evaluation, Run, plan
+from benchmarks.registry import ADDED, METHODS, load_plugins
+from benchmarks.runs import Run, plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
 from benchmarks.tables import write_table
+from benchmarks.training import Execution
+from irem_core.engine import ENGINES, check_engine
 from irem_core.precision import DTYPES
-
-Planned = list[tuple[Run, list[Evaluation]]]
 
 
 def sweep(
@@ -57,6 +57,12 @@ def sweep(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str | None, typer.Option(help=f"One of {', '.join(DTYPES)}.")] = None,
+    engine: Annotated[
+        str, typer.Option(help=f"How updates are executed: {', '.join(ENGINES)}.")
+    ] = "eager",
+    seeds_at_once: Annotated[
+        bool, typer.Option("--seeds-at-once", help="Train all seeds in one computation.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
     plugins: Plugins = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
@@ -82,7 +88,9 @@ def sweep(
     )
     check_added(chosen.methods)
     planned = plan(chosen, settings)
-    where = _device(device)
+    how = Execution(_device(device), threads or cores() // jobs or 1, engine)
+    planned_jobs = jobs_of(planned, seeds_at_once)
+    _check(planned_jobs, how)
     folder = out or Path("runs") / Path(preset).stem
     if dry_run:
         _describe(planned)
@@ -90,7 +98,7 @@ def sweep(
     store = Store(folder)
     store.prepare()
     try:
-        statuses = run_all(planned, store, jobs, threads or cores() // jobs or 1, where)
+        statuses = run_all(planned_jobs, store, jobs, how)
     finally:
         store.collect()  # what is finished is written down, whatever happened to the others
     print(write_table(folder))
@@ -116,41 +124,50 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_all(
-    planned: Planned, store: Store, jobs: int, threads: int, device: torch.device
-) -> Counter[str]:
-    """Run everything, ``jobs`` at a time, and count how the runs ended."""
+def jobs_of(planned: Planned, seeds_at_once: bool) -> list[Planned]:
+    """What is executed in one go: a run, or all seeds of one."""
+    if not seeds_at_once:
+        return [[each] for each in planned]
+    families: dict[str, Planned] = {}
+    for run, evaluations in planned:
+        families.setdefault(run.family, []).append((run, evaluations))
+    return list(families.values())
+
+
+def run_all(jobs: list[Planned], store: Store, workers: int, how: Execution) -> Counter[str]:
+    """Execute everything, ``workers`` jobs at a time, and count how the runs ended."""
     statuses: Counter[str] = Counter()
-    with Display(store, [run for run, _ in planned]) as display:
-        work = (
-            delayed(_execute)(run, evaluations, store.folder, device, threads, {*ADDED.values()})
-            for run, evaluations in planned
-        )
-        for run, status in Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
-            display.finished(run, status)
-            statuses[status] += 1
+    with Display(store, [run for job in jobs for run, _ in job]) as display:
+        work = (delayed(_execute)(job, store.folder, how, {*ADDED.values()}) for job in jobs)
+        for ended in Parallel(n_jobs=workers, return_as="generator_unordered")(work):
+            for run, status in ended:
+                display.finished(run, status)
+                statuses[status] += 1
     return statuses
 
 
 def _execute(
-    run: Run,
-    evaluations: list[Evaluation],
-    folder: Path,
-    device: torch.device,
-    threads: int,
-    plugins: set[str],
-) -> tuple[Run, str]:
+    job: Planned, folder: Path, how: Execution, plugins: set[str]
+) -> list[tuple[Run, str]]:
     load_plugins(plugins)  # a worker is a process of its own
-    return run, execute(run, evaluations, folder, device, threads)
+    return list(zip([run for run, _ in job], execute(job, folder, how), strict=True))
+
+
+def _check(jobs: list[Planned], how: Execution) -> None:
+    """Raise UsageError if a job cannot be executed so."""
+    for job in jobs:
+        run, _ = job[0]
+        try:
+            if METHODS[run.method].learns:
+                check_engine(how.engine, run.task, how.device, len(job))
+        except ValueError as error:
+            raise UsageError(f"{error}") from error
 
 
 def _describe(planned: Planned) -> None:
     for run, evaluations in planned:
         tests = ", ".join(f"{e.size} {e.difficulty}" for e in evaluations)
-        print(
-            f"{run.key}  {run.method} on {run.task}, seed {run.seed}: {tests}; "
-            f"up to {evaluations[0].steps[-1]} steps"
-        )
+        print(f"{run.key}  {run}: {tests}; up to {evaluations[0].steps[-1]} steps")
     print(f"{len(planned)} runs")
 
 

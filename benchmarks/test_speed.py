@@ -27,6 +27,7 @@ from benchmarks.plain import (
     plain_shortest_path,
 )
 from irem_core.descent import autograd_gradient
+from irem_core.engine import ENGINES, update_of
 from irem_core.irem import IREM
 from irem_core.precision import precision
 from irem_core.replay import Replay
@@ -66,15 +67,18 @@ def synchronised(function):
 
 @pytest.fixture
 def measure(benchmark, product_rates):
-    """Times a function, and says what it computes: ``measure(function, size=20)``."""
+    """Times a function, and says what it computes: ``measure(function, size=20)``.
 
-    def run(function, dtype="float32", rounds=5, **axis):
+    ``counted`` does the same in single operations, where the function does not show them.
+    """
+
+    def run(function, dtype="float32", rounds=5, counted=None, **axis):
         function()
         benchmark.pedantic(synchronised, (function,), rounds=rounds, warmup_rounds=1)
         with PeakMemory() as memory:
             function()
         with FlopCounter() as counter:
-            function()
+            (counted or function)()
         benchmark.extra_info |= {"axis": axis, "dtype": dtype, "device": str(DEVICE)}
         benchmark.extra_info |= {"operations": counter.total, "peak_bytes": memory.peak}
         if benchmark.stats:  # none where benchmarks are only tried
@@ -101,7 +105,7 @@ def on_device(task, count):
 def test_matrix_update(measure, how):
     seed()
     ours = how != "plain"
-    training = trainer(IREM(Addition()), how) if ours else PlainMatrixTraining()
+    training = trainer(IREM(Addition()), how) if ours else PlainMatrixTraining(device=DEVICE)
     measure(training.update, dtype=how if ours else "float32", rounds=9)
 
 
@@ -110,8 +114,33 @@ def test_matrix_update(measure, how):
 def test_graph_update(measure, how):
     seed()
     method = IREM(ShortestPath(), hidden=128, replayed=32, stored=40)
-    training = PlainGraphTraining() if how == "plain" else trainer(method, batch=544)
+    plain = how == "plain"
+    training = PlainGraphTraining(device=DEVICE) if plain else trainer(method, batch=544)
     measure(training.update, rounds=9)
+
+
+@pytest.mark.benchmark(group="IREM update, addition, n = 20, by engine")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_update_by_engine(measure, engine):
+    if engine == "captured" and DEVICE.type != "cuda":
+        pytest.skip("no CUDA device here")
+    training = trainer(IREM(Addition()))
+    measure(update_of([training], engine), counted=training.update, rounds=9)
+
+
+@pytest.mark.benchmark(group="an update of 5 seeds of IREM, addition, n = 20")
+@pytest.mark.parametrize("how", ["in turn", "at once"])
+def test_seeds_at_once(measure, how):
+    engine = "captured" if DEVICE.type == "cuda" else "eager"
+    trainers = [trainer(IREM(Addition()), "mixed") for _ in range(5)]
+    groups = [trainers] if how == "at once" else [[one] for one in trainers]
+    updates = [update_of(group, engine) for group in groups]
+
+    def in_turn():
+        for one in trainers:
+            one.update()
+
+    measure(lambda: [update() for update in updates], "mixed", counted=in_turn, rounds=3)
 
 
 @pytest.mark.benchmark(group="80 steps for 1000 problems of addition, n = 20")

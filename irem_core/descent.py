@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.types import StepRule
+
+T = TypeVar("T")
 
 
 class HasGradient(Protocol):
@@ -49,6 +52,11 @@ def descend(
     for _ in range(steps):
         answer = rule(answer, landscape.gradient(answer, keep_graph))
         yield answer
+
+
+def last(steps: Iterable[T]) -> T:
+    """The last of them, the others let go as they come."""
+    return deque(steps, maxlen=1).pop()
 
 
 def autograd_gradient(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.checks import at_least, positive
-from irem_core.descent import GradientStep, descend
+from irem_core.descent import GradientStep, descend, last
 from irem_core.energy.graph import GraphEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.method import Method, ReplayPlan
@@ -64,7 +64,7 @@ class IREM(Method):
         answer, kept = batch.problem.start, self.inner_steps
         if self.truncated:
             answer, kept = landscape.leap(answer, self.inner_steps - 1, self.rule), 1
-        *_, answer = descend(landscape, answer, kept, self.rule, keep_graph=True)
+        answer = last(descend(landscape, answer, kept, self.rule, keep_graph=True))
         return mean_squared_error(answer, batch), answer
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from irem_core.checks import at_least
+from irem_core.descent import last
 from irem_core.metric import mean_squared_error
 from irem_core.types import Batch, Energy, Problem, Step, Task, Trajectory
 
@@ -74,8 +75,8 @@ class Method(nn.Module, ABC):
     @torch.no_grad()
     def error(self, batch: Batch) -> Float[Tensor, ""]:
         """The mean squared error that a checkpoint is chosen by, after as many steps as trained."""
-        *_, last = self.unroll(batch.problem, self.inner_steps)
-        return mean_squared_error(last.answer, batch)
+        answer = last(self.unroll(batch.problem, self.inner_steps)).answer
+        return mean_squared_error(answer, batch)
 
     @torch.no_grad()
     def solve(

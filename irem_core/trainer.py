@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,7 +84,7 @@ class CurvePoint:
 
 
 class Trainer:
-    """A training run that can be saved in the middle and goes on as if it had not been.
+    """A training run, which can be saved in the middle; ``engine.train`` executes it.
 
     Validation problems are the same for every method and seed; the parameters with the least
     validation error are the ones kept.
@@ -108,8 +107,13 @@ class Trainer:
         self.replay = (
             Replay(method.replay.capacity, like=self.validation) if method.replay else None
         )
+        self.loss: Callable[[Batch], tuple[Tensor, Tensor]] = method.loss  # engines replace it
         self.parameters = [p for p in method.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=training.learning_rate)
+        self.optimiser = torch.optim.Adam(
+            self.parameters,
+            lr=training.learning_rate,
+            capturable=self.validation.target.is_cuda,  # the count of steps is on the device too
+        )
         self.done = 0  # updates
         self.seconds = 0.0
         self.curve: list[CurvePoint] = []
@@ -120,32 +124,27 @@ class Trainer:
         """The validation error of the best parameters so far."""
         return min((point.validation_mse for point in self.curve), default=math.inf)
 
-    def run(
-        self, state: Path | None = None, progress: Callable[[int], None] = lambda done: None
-    ) -> None:
-        """Train to the end and leave the method with its best parameters.
+    @property
+    def finished(self) -> bool:
+        return self.done >= self.training.train_iterations
 
-        With ``state`` the run is saved to that file after every validation, and goes on from it if
-        it is there. Raises DivergedError when a loss is not finite.
-        """
-        if state and state.exists():
-            self.load(state)
-        while self.done < self.training.train_iterations:
-            self._train_until_validation(progress)
-            if state:
-                self.save(state)
-        self.method.load_state_dict(self.best)
+    @property
+    def next_validation(self) -> int:
+        """The update after which the validation problems are looked at."""
+        return min(self.training.train_iterations, self.done + self.training.validate_every)
 
     def update(self) -> Tensor:
         """One step of Adam on fresh and replayed problems; the loss, still on the device."""
         batch = self.draw()
-        with self._precision():
-            loss, answer = self.method.loss(batch)
-        self.optimiser.zero_grad()
-        loss.backward(inputs=self.parameters)
-        self.optimiser.step()
+        with self.precision():
+            loss, answer = self.loss(batch)
+        self.step(torch.autograd.grad(loss, self.parameters, allow_unused=True))
         self.keep(batch, answer.detach())
         return loss.detach()
+
+    def precision(self) -> torch.autocast:
+        """The context that everything of the run is computed in."""
+        return precision(self.training.dtype, self.validation.target.device)
 
     def draw(self) -> Batch:
         """A training batch, the replayed problems first; the very first one has none."""
@@ -153,23 +152,43 @@ class Trainer:
         if self.replay is None or plan is None:
             return task.draw(self.training.batch, self.fresh, self.dtype)
         fresh = task.draw(self.training.batch - plan.replayed, self.fresh, self.dtype)
-        if not len(self.replay):
+        if self.replay.empty:
             return fresh
         return concatenate([self.replay.sample(plan.replayed, self.replayed), fresh])
+
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        """One step of Adam; what has no gradient stays as it is."""
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimiser.step()
+        self.optimiser.zero_grad()
 
     def keep(self, batch: Batch, answer: Tensor) -> None:
         """Store a batch where its answers have got to: all of the first, then as planned."""
         plan = self.method.replay
         if self.replay is None or plan is None:
             return
-        stored = plan.replayed + plan.stored if len(self.replay) else len(batch)
+        stored = len(batch) if self.replay.empty else plan.replayed + plan.stored
         reached = replace(batch, problem=replace(batch.problem, start=answer))
         self.replay.add(reached[:stored])
 
     def validate(self) -> float:
         """Mean squared error on the validation problems."""
-        with self._precision():
+        with self.precision():
             return self.method.error(self.validation).item()
+
+    def look(self, losses: Tensor) -> None:
+        """Count the updates that had these losses, and see how good the parameters are now.
+
+        Raises DivergedError if a loss, or the validation error, is not finite.
+        """
+        self._check_finite(losses, self.done)
+        self.done += len(losses)
+        point = CurvePoint(self.done, losses.mean().item(), self.validate())
+        self._check_finite(torch.tensor([point.validation_mse]), self.done - 1, "validation error")
+        if point.validation_mse < self.least_error:
+            self.best = self._copy_of_method()
+        self.curve.append(point)
 
     def save(self, path: Path) -> None:
         """Write all that the rest of the run depends on."""
@@ -185,7 +204,7 @@ class Trainer:
         about = {
             "done": self.done,
             "seconds": self.seconds,
-            "added": self.replay.added if self.replay is not None else 0,
+            "added": int(self.replay.added) if self.replay is not None else 0,
             "curve": [vars(point) for point in self.curve],
         }
         write_tensors(path, tensors, about)
@@ -201,27 +220,12 @@ class Trainer:
         if self.replay is not None:
             for name, rows in self.replay.rows.named().items():
                 rows.copy_(tensors[f"replay.{name}"])
-            self.replay.added = about["added"]
+            self.replay.added.fill_(about["added"])
+            self.replay.empty = about["added"] == 0
         self.fresh.set_state(tensors["stream.fresh"])
         self.replayed.set_state(tensors["stream.replayed"])
         self.done, self.seconds = about["done"], about["seconds"]
         self.curve = [CurvePoint(**point) for point in about["curve"]]
-
-    def _train_until_validation(self, progress: Callable[[int], None]) -> None:
-        began, first = time.perf_counter(), self.done
-        end = min(self.training.train_iterations, first + self.training.validate_every)
-        losses = []  # on the device until all are there
-        while self.done < end:
-            losses.append(self.update())
-            self.done += 1
-            progress(self.done)
-        self._check_finite(torch.stack(losses), first)
-        point = CurvePoint(end, torch.stack(losses).mean().item(), self.validate())
-        self._check_finite(torch.tensor([point.validation_mse]), end - 1, "validation error")
-        if point.validation_mse < self.least_error:
-            self.best = self._copy_of_method()
-        self.curve.append(point)
-        self.seconds += time.perf_counter() - began
 
     def _check_finite(self, values: Tensor, before: int, what: str = "loss") -> None:
         """Raise DivergedError if a value is not finite, the first being of update before + 1."""
@@ -231,9 +235,6 @@ class Trainer:
                 f"{self.method.name} on {self.method.task}, seed {self.seed}: at update "
                 f"{before + 1 + int(wrong[0])} the {what} became {values[wrong[0]].item()}"
             )
-
-    def _precision(self) -> torch.autocast:
-        return precision(self.training.dtype, self.validation.target.device)
 
     def _copy_of_method(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.method.state_dict().items()}

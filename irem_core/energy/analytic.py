@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.descent import descend
+from irem_core.descent import descend, last
 from irem_core.types import Problem, StepRule
 
 
@@ -49,5 +49,4 @@ class QuadraticLandscape:
         self, answer: Float[Tensor, "B n"], steps: int, rule: StepRule
     ) -> Float[Tensor, "B n"]:
         """The answer after ``steps`` steps."""
-        *_, last = descend(self, answer, steps, rule)
-        return last
+        return last(descend(self, answer, steps, rule))

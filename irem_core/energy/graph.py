@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from irem_core.descent import descend
+from irem_core.descent import descend, last
 from irem_core.gine import EdgeMap, GINETrunk, messages
 from irem_core.graphs import BySize
 from irem_core.precision import precision_here
@@ -167,8 +167,7 @@ class GraphLandscape:
         self, answer: Float[Tensor, "B NN"], steps: int, rule: StepRule
     ) -> Float[Tensor, "B NN"]:
         """The answer after ``steps`` steps: here there is no shorter way."""
-        *_, last = descend(self, answer, steps, rule)
-        return last
+        return last(descend(self, answer, steps, rule))
 
 
 def _where_active(values: Tensor, message: Tensor, out: Tensor | None = None) -> Tensor:

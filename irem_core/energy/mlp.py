@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
-from irem_core.descent import descend
+from irem_core.descent import descend, last
 from irem_core.precision import precision_here
 from irem_core.types import Problem, StepRule
 
@@ -64,7 +64,8 @@ class MLPLandscape:
         """dE/dy; with ``keep_graph`` it can be differentiated by y and the parameters."""
         if keep_graph:
             others = (tensor for layer in self.layers for tensor in layer)
-            return _Gradient.apply(answer, self.share, self.of_answer, self.out.weight, *others)
+            of = (answer, self.share, self.of_answer, self.out.weight, *others)
+            return _Gradient.apply(*of)[0]
         with torch.no_grad():
             sums = torch.addmm(self.share, answer, self.of_answer.T)
             return self.delta(sums) @ self.of_answer
@@ -76,12 +77,14 @@ class MLPLandscape:
         """The answer after ``steps`` steps, where none between is asked for.
 
         Every gradient is a combination of the rows of W, so the answer stays y + c W, and the
-        network sees it through W y + c W W' alone: the descent can run on c.
+        network sees it through W y + c W W' alone: the descent can run on c. Not in bfloat16: c
+        grows in the directions that W sends to almost nothing, and rounding it moves the answer.
         """
+        if torch.is_autocast_enabled(answer.device.type):
+            return last(descend(self, answer, steps, rule))
         along = _Along(self, torch.addmm(self.share, answer, self.of_answer.T))
-        *_, c = descend(along, answer.new_zeros(along.sums.shape), steps, rule)
-        with torch.autocast(answer.device.type, enabled=False):  # the answer is never rounded
-            return torch.addmm(answer, c, self.of_answer)
+        c = last(descend(along, answer.new_zeros(along.sums.shape), steps, rule))
+        return torch.addmm(answer, c, self.of_answer)
 
     def delta(self, first: Float[Tensor, "B hidden"]) -> Float[Tensor, "B hidden"]:
         """dE by the sums of the first layer, before its swish."""
@@ -130,40 +133,50 @@ class _Gradient(torch.autograd.Function):
 
     For a loss whose derivative by dE/dy is v, its derivatives are those of the slope dE/dy * v with
     v held fixed: forward through the layers along v, and back (Pearlmutter, 1994).
+    What the derivative needs of the way is given out beside dE/dy.
     """
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(
-        ctx: Any, answer: Tensor, share: Tensor, of_answer: Tensor, out: Tensor, *others: Tensor
-    ) -> Tensor:
-        ctx.precision = precision_here(answer)  # to differentiate in
+        answer: Tensor, share: Tensor, of_answer: Tensor, out: Tensor, *others: Tensor
+    ) -> tuple[Tensor, ...]:
         layers = _paired(others)
         sums = _sums(torch.addmm(share, answer, of_answer.T), layers)
         deltas, arriving = _deltas(sums, out, layers)
-        ctx.count = len(sums)
-        ctx.save_for_backward(answer, of_answer, *others, *sums, *arriving)
-        return deltas[0] @ of_answer
+        return deltas[0] @ of_answer, *sums, *arriving[:-1]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Sequence[Tensor], output: Sequence[Tensor]) -> None:
+        answer, _, of_answer, out, *others = inputs
+        ctx.precision = precision_here(answer)  # to differentiate in
+        ctx.set_materialize_grads(False)  # nothing is asked of what was given out beside
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(answer, of_answer, out, *others, *output[1:])
 
     @staticmethod
     def backward(ctx: Any, *derivatives: Tensor) -> Any:
         with ctx.precision:
-            return _Gradient._backward(ctx, *derivatives)
+            return _Gradient._backward(ctx, derivatives[0])
 
     @staticmethod
     def _backward(ctx: Any, v: Tensor) -> Any:
-        answer, of_answer, *saved = ctx.saved_tensors
-        count = ctx.count
-        others, sums, arriving = saved[: 2 * count - 2], saved[-2 * count : -count], saved[-count:]
-        layers = _paired(others)
+        answer, of_answer, out, *saved = ctx.saved_tensors
+        count = (len(saved) + 3) // 4  # two of every layer but the first, then sums, then arriving
+        layers = _paired(saved[: 2 * count - 2])
+        sums, below = saved[2 * count - 2 : 3 * count - 2], saved[3 * count - 2 :]
+        arriving = [*below, out.to(sums[-1].dtype).expand_as(sums[-1])]
         moving = _moving(v @ of_answer.T, sums, layers)
         bends = _bends(moving, sums, arriving, layers)
-        delta, moved, inner = silu_back(arriving[0], sums[0]), silu_back(moving[0], sums[0]), []
+        delta, inner = silu_back(arriving[0], sums[0]), []
+        moved = silu_back(moving.pop(0), sums[0])  # what is not needed again goes at once
         by_answer = torch.addmm(delta.T @ v, bends[0].T, answer)
         for k in range(1, count):  # of the layer from k - 1 to k
             delta = silu_back(arriving[k], sums[k])
             inner.append(torch.addmm(delta.T @ moved, bends[k].T, silu(sums[k - 1])))
             inner.append(bends[k].sum(dim=0))
-            moved = silu_back(moving[k], sums[k])
+            moved = silu_back(moving.pop(0), sums[k])
         return (
             bends[0] @ of_answer if ctx.needs_input_grad[0] else None,
             bends[0],
@@ -194,11 +207,12 @@ def _bends(
     bends = [arriving[-1] * moving[-1] * _curvature(sums[-1])]
     for k in reversed(range(len(layers))):
         bend = silu_back(bends[0] @ layers[k][0], sums[k])
-        bends.insert(0, bend + arriving[k] * moving[k] * _curvature(sums[k]))
+        bends.insert(0, bend.add_((arriving[k] * moving[k]).mul_(_curvature(sums[k]))))
     return bends
 
 
 def _curvature(sums: Tensor) -> Tensor:
     """The second derivative of swish."""
     gate = sums.sigmoid()
-    return gate * (1 - gate) * (2 + sums * (1 - 2 * gate))
+    curved = torch.rsub(gate, 1, alpha=2).mul_(sums).add_(2)
+    return curved.mul_(gate.mul_(1 - gate))

@@ -21,6 +21,7 @@ from benchmarks.evaluation import (
 from benchmarks.flops import FlopCounter
 from benchmarks.runs import Evaluation
 from irem_core import IREM, Addition
+from irem_core.engine import train
 from irem_core.streams import seeded_parameters
 from irem_core.tasks import EdgeCopy, Inverse, ShortestPath
 from irem_core.tasks.matrix import Completion, MatrixTask, uniform
@@ -304,7 +305,7 @@ def test_no_method_and_no_selection_beats_the_variance_of_pure_noise(cls):
     settings = {"replayed": 32, "stored": 32, "capacity": 256} if cls is IREM else {}
     with seeded_parameters(0):
         method = cls(task, hidden=32, **settings)
-    Trainer(method.double(), training, seed=0).run()
+    train([Trainer(method.double(), training, seed=0)])
     problems = draw_test_problems(task, 4000).to("cpu", torch.float32)
     evaluation = Evaluation(2, "same", 4000, (1, 5, 10, 40))
     best = min(

@@ -377,3 +377,31 @@ def test_a_sweep_in_mixed_precision(tmp_path):
     results = read_results(tmp_path)
     assert set(results["dtype"]) == {"mixed"}
     assert results.loc[results["method"] == "irem", "energy"].notna().all()
+
+
+def test_seeds_at_once_are_recorded_and_have_the_numbers_of_seeds_in_turn(tmp_path):
+    options = [*TINY, "--seeds", 3, "--dtype", "float64"]
+    assert run(*options, "--out", tmp_path / "turn") == 0
+    assert run(*options, "--seeds-at-once", "--out", tmp_path / "once") == 0
+    turn, once = (numbers(tmp_path / name) for name in ("turn", "once"))
+    assert once.loc[once["method"] == "irem", "together"].eq(3).all()
+    assert turn.loc[turn["method"] == "irem", "together"].eq(1).all()
+    assert once.loc[once["method"] == "trivial_copy", "together"].isna().all()
+    once["together"] = turn["together"]
+    pd.testing.assert_frame_equal(turn, once, rtol=1e-9)
+
+
+def test_an_engine_is_recorded_and_what_it_cannot_do_is_said(capsys):
+    assert "captured needs a CUDA device" in complaint(capsys, *TINY, "--engine", "captured")
+    graphs = ["--preset", "smoke", "--tasks", "edge_copy", "--seeds", 2, "--seeds-at-once"]
+    assert "edge_copy: graphs are computed by size" in complaint(capsys, *graphs)
+
+
+def test_seeds_that_cannot_be_trained_at_once_are_trained_in_turn(tmp_path, caplog, monkeypatch):
+    def refuse(trainers):
+        raise RuntimeError("no rule for this operation")
+
+    monkeypatch.setattr("irem_core.engine.update_together", refuse)
+    assert run(*TINY, "--seeds", 2, "--seeds-at-once", "--out", tmp_path) == 0
+    assert "2 seeds could not be trained at once: no rule for this operation" in caplog.text
+    assert numbers(tmp_path).query("method == 'irem'")["together"].eq(1).all()

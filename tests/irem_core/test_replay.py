@@ -20,7 +20,7 @@ def test_it_holds_the_last_rows_first_in_first_out(capacity, counts):
     for count in counts:
         replay.add(numbered(added, count))
         added += count
-    held = sorted(replay.rows.problem.x[: len(replay), 0].tolist())
+    held = sorted(replay.rows.problem.x[: min(added, capacity), 0].tolist())
     assert held == list(range(max(0, added - capacity), added))
 
 

@@ -9,6 +9,7 @@ from benchmarks.contract import tasks
 from benchmarks.registry import METHODS
 from irem_core import IREM, Addition, Completion
 from irem_core.checkpoint import read_tensors, save_method
+from irem_core.engine import train
 from irem_core.precision import precision
 from irem_core.streams import seeded_parameters, stream
 from irem_core.trainer import DivergedError, Trainer, Training
@@ -35,7 +36,7 @@ def assert_same(one, other):
 def test_same_seed_same_bits_another_seed_another_run(cls):
     runs = [make(seed, cls) for seed in (0, 0, 1)]
     for trainer in runs:
-        trainer.run()
+        train([trainer])
     assert_same(runs[0], runs[1])
     assert runs[0].curve != runs[2].curve
 
@@ -43,17 +44,17 @@ def test_same_seed_same_bits_another_seed_another_run(cls):
 @pytest.mark.parametrize("cls", [IREM, Feedforward])
 def test_a_run_cut_off_in_the_middle_ends_the_same(cls, tmp_path):
     whole = make(cls=cls)
-    whole.run()
+    train([whole])
 
     def cut_off(done):
         if done == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make(cls=cls).run(tmp_path / "state", cut_off)
+        train([make(cls=cls)], states=[tmp_path / "state"], progress=cut_off)
     resumed = make(cls=cls)
     seen = []
-    resumed.run(tmp_path / "state", seen.append)
+    train([resumed], states=[tmp_path / "state"], progress=seen.append)
     assert seen[0] == 5  # after the validation at 4, not from the start
     assert_same(whole, resumed)
 
@@ -63,7 +64,7 @@ def test_the_first_batch_is_fresh_and_stored_whole_later_ones_as_planned():
     stored = []
     trainer.replay.add = stored.append
     trainer.update()
-    trainer.replay.added = 4
+    trainer.replay.empty = False
     trainer.update()
     assert [len(batch) for batch in stored] == [4, 7]  # 4 fresh; then 4 replayed and 3 of 4 fresh
 
@@ -98,7 +99,7 @@ def test_the_parameters_of_the_least_validation_error_are_kept(monkeypatch):
         return next(errors)
 
     monkeypatch.setattr(trainer, "validate", validate)
-    trainer.run()
+    train([trainer])
     assert [point.update for point in trainer.curve] == [4, 8, 12]
     for name, tensor in trainer.method.state_dict().items():
         assert torch.equal(tensor, snapshots[1][name])
@@ -130,14 +131,15 @@ def test_training_lowers_the_error():
     training = Training(train_iterations=300, batch=64, learning_rate=3e-3, validate_every=100)
     trainer = make(cls=Feedforward, training=training)
     before = trainer.validate()
-    trainer.run()
+    train([trainer])
     assert trainer.validate() < before / 10
 
 
 def test_a_loss_that_is_not_finite_says_where():
     trainer = make(step_size=1e38)
-    with pytest.raises(DivergedError, match=r"irem on addition\(size=2\), seed 0: at update 1 the"):
-        trainer.run()
+    (error,) = train([trainer]).values()
+    assert isinstance(error, DivergedError)
+    assert str(error).startswith("irem on addition(size=2), seed 0: at update 1 the loss became")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_completion_trains_too():
     with seeded_parameters(0):
         method = IREM(Completion(size=2), hidden=8, replayed=4, stored=4, capacity=8)
     trainer = Trainer(method, TRAINING, seed=0)
-    trainer.run()
+    train([trainer])
     assert len(trainer.curve) == 3
 
 

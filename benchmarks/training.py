@@ -1,0 +1,152 @@
+"""Trained methods: made, kept in the folder of their run, and brought back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+
+from benchmarks.errors import UsageError
+from benchmarks.provenance import provenance
+from benchmarks.registry import METHODS
+from benchmarks.runs import Run
+from irem_core import engine
+from irem_core.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    read_tensors,
+    save_method,
+    write_config,
+    write_whole,
+)
+from irem_core.method import Method
+from irem_core.precision import DTYPES
+from irem_core.trainer import CurvePoint, DivergedError, Trainer, Training
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how runs are executed. It decides the rounding of their results, and no more."""
+
+    device: torch.device
+    threads: int
+    engine: str = "eager"
+
+
+def trained(
+    run: Run,
+    folder: Path,
+    how: Execution,
+    progress: Callable[[int], None] = lambda done: None,
+) -> tuple[Method, dict[str, Any]]:
+    """The run's method with its trained parameters, from ``folder`` if they are there.
+
+    Also what results say of the training. A training run that was cut off goes on. Raises
+    DivergedError if a loss or a validation error is not finite.
+    """
+    if not is_trained(folder):
+        for error in train([run], [folder], how, progress):
+            raise error
+    return load(folder, how.device)
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the folder holds a finished method."""
+    return (folder / WEIGHTS).exists() and (folder / CONFIG).exists()
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict[str, Any]]:
+    """A finished method from its folder. Raises UsageError if there is none."""
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        parameters, _ = read_tensors(folder / WEIGHTS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UsageError(f"{folder} holds no trained method: {error}.") from error
+    run = Run.from_config(config)
+    method = run.untrained().to(device, DTYPES[run.dtype])
+    method.load_state_dict(parameters)
+    return method.eval(), config["training"]
+
+
+def train(
+    runs: Sequence[Run], folders: Sequence[Path], how: Execution, progress: Callable[[int], None]
+) -> list[DivergedError]:
+    """Train runs that differ in their seeds alone, all at once, and keep those that end well.
+
+    Each is trained with every learning rate, and the parameters with the least validation error
+    are taken. Returns what went wrong with the others.
+    """
+    for run, folder in zip(runs, folders, strict=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_config(folder, run.config())
+    candidates = runs[0].training.candidates if METHODS[runs[0].method].learns else []
+    trainers: list[list[Trainer]] = [[] for _ in runs]
+    diverged: dict[Trainer, DivergedError] = {}
+    for i, training in enumerate(candidates):
+        each = [Trainer(run.untrained(), training, run.seed, how.device) for run in runs]
+        states = [_state(folder, training) for folder in folders]
+        before = i * training.train_iterations
+        diverged |= engine.train(each, how.engine, states, _after(before, progress))
+        for own, trainer in zip(trainers, each, strict=True):
+            own.append(trainer)
+    failed = []
+    for run, folder, own in zip(runs, folders, trainers, strict=True):
+        if own and all(trainer in diverged for trainer in own):
+            failed.append(diverged[own[-1]])
+        else:
+            _keep(run, folder, own, diverged, how, len(runs))
+    return failed
+
+
+def _keep(
+    run: Run,
+    folder: Path,
+    trainers: list[Trainer],
+    diverged: dict[Trainer, DivergedError],
+    how: Execution,
+    together: int,
+) -> None:
+    """Write the method with the least validation error, and what results say of its training."""
+    about: dict[str, Any] = {}
+    if trainers:
+        write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
+        fine = [trainer for trainer in trainers if trainer not in diverged]
+        chosen = min(fine, key=lambda trainer: trainer.least_error)
+        about = {
+            "train_iterations": chosen.done,
+            "train_seconds": sum(trainer.seconds for trainer in trainers),
+            "learning_rate": chosen.training.learning_rate,
+            "diverged": [str(diverged[trainer]) for trainer in trainers if trainer in diverged],
+            "engine": how.engine,
+            "together": together,
+            **provenance(how.device, run.dtype),
+        }
+    method = chosen.method if trainers else run.untrained().to(how.device, DTYPES[run.dtype])
+    save_method(folder, method, run.config() | {"training": about})
+    for trainer in trainers:
+        _state(folder, trainer.training).unlink(missing_ok=True)
+
+
+def _after(before: int, progress: Callable[[int], None]) -> Callable[[int], None]:
+    """Progress of a training run that comes after others of so many updates."""
+    return lambda done: progress(before + done)
+
+
+def _curves(trainers: list[Trainer]) -> pd.DataFrame:
+    columns = ["learning_rate", *(field.name for field in fields(CurvePoint))]
+    points = [
+        {"learning_rate": trainer.training.learning_rate, **vars(point)}
+        for trainer in trainers
+        for point in trainer.curve
+    ]
+    return pd.DataFrame(points, columns=columns)
+
+
+def _state(folder: Path, training: Training) -> Path:
+    return folder / f"state-{training.learning_rate!r}.safetensors"
