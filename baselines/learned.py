@@ -7,11 +7,10 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.descent import last
 from irem_core.method import Method
 from irem_core.metric import mean_squared_error
 from irem_core.tasks import ConnectedComponents
-from irem_core.types import Batch, Task
+from irem_core.types import Batch, Task, last
 
 
 class LearnedBaseline(Method):

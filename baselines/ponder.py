@@ -61,7 +61,7 @@ class Ponder(LearnedBaseline):
     def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
         """sum_n p_n L(y_n) + beta KL(p || geometric(l_p)): the error expected when it halts."""
         expected, log_halting, answer = self._ponder(batch)
-        prior = geometric_prior(self.inner_steps, self.prior).to(log_halting)
+        prior = geometric_prior(self.inner_steps, self.prior, log_halting)
         divergence = (log_halting.exp() * (log_halting - prior[:, None])).sum(dim=0)  # [B]
         return expected + self.beta * divergence.mean(), answer
 
@@ -94,10 +94,13 @@ class PonderEdge(Ponder):
     reads_edge = True
 
 
-def geometric_prior(steps: int, probability: float) -> Float[Tensor, " steps"]:
-    """log of the geometric distribution l (1 - l)^(n - 1), n = 1..steps, made to sum to 1."""
-    each = torch.arange(steps, dtype=torch.float64) * math.log1p(-probability)
-    return each.log_softmax(dim=0)
+def geometric_prior(steps: int, probability: float, like: Tensor) -> Float[Tensor, " steps"]:
+    """log of the geometric distribution l (1 - l)^(n - 1), n = 1..steps, made to sum to 1.
+
+    Of the type and on the device of ``like``.
+    """
+    each = torch.arange(steps, dtype=torch.float64, device=like.device) * math.log1p(-probability)
+    return each.log_softmax(dim=0).to(like.dtype)
 
 
 class PonderMatrixNetwork(nn.Module):

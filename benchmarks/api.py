@@ -39,7 +39,7 @@ def train(
     method_named(method)
     check_names({method: settings})
     run = Run(method, task, settings_for(method, task.domain, [settings]), seed)
-    how = training.Execution(torch.device(device), torch.get_num_threads())
+    how = training.Execution(torch.device(device))
     return training.trained(run, Path(folder) / run.key, how)[0]
 
 

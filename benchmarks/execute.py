@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
+import time
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
+from benchmarks.memory import HighWater
 from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
 from benchmarks.runs import PROTOCOL, Evaluation, Run
 from benchmarks.store import SCHEMA, Store
-from benchmarks.training import Execution, is_trained, train, trained
+from benchmarks.training import Execution, is_trained, load, train
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
 from irem_core.trainer import DivergedError
-
-log = logging.getLogger(__name__)
 
 ERROR = "error.txt"
 
@@ -38,43 +38,51 @@ def execute(job: Planned, folder: Path, how: Execution) -> list[str]:
     run's error.txt.
     """
     store = Store(folder)
-    torch.set_num_threads(how.threads)
-    open_runs = [run for run, evaluations in job if not _is_done(run, evaluations, store)]
-    untrained = [run for run in open_runs if not is_trained(store.run_folder(run.key))]
-    if len(untrained) > 1:
-        _train_together(untrained, store, how)
-    return [_execute_one(run, evaluations, store, how) for run, evaluations in job]
+    if how.threads is not None:
+        torch.set_num_threads(how.threads)
+    unfinished = [run for run, evaluations in job if not _is_done(run, evaluations, store)]
+    failed = _train(unfinished, store, how)
+    for run, evaluations in job:
+        if run in unfinished:
+            _finish(run, evaluations, store, how, failed.get(run.key))
+    return [_status(run, evaluations, store) for run, evaluations in job]
 
 
-def _train_together(runs: list[Run], store: Store, how: Execution) -> None:
-    """Train runs at once. One that does not end well is tried alone after this, and says why."""
+def _train(runs: list[Run], store: Store, how: Execution) -> dict[str, Exception]:
+    """Train those that are not trained yet; what went wrong, by key."""
+    runs = [run for run in runs if not is_trained(store.run_folder(run.key))]
     folders = [store.run_folder(run.key) for run in runs]
-    heartbeats = [Heartbeat(folder) for folder in folders]
+    with ExitStack() as stack:
+        heartbeats = [stack.enter_context(Heartbeat(folder)) for folder in folders]
 
-    def progress(done: int) -> None:
-        for heartbeat in heartbeats:
-            heartbeat(done)
+        def progress(done: int) -> None:
+            for heartbeat in heartbeats:
+                heartbeat(done)
 
+        try:
+            return {**train(runs, folders, how, progress)} if runs else {}
+        except Exception as error:  # whatever a method does, it costs its own runs only
+            return {run.key: error for run in runs}
+
+
+def _finish(
+    run: Run,
+    evaluations: list[Evaluation],
+    store: Store,
+    how: Execution,
+    failed: Exception | None,
+) -> None:
+    """Evaluate a run, or write down why that cannot be."""
+    folder = store.run_folder(run.key)
     try:
-        train(runs, folders, how, progress)
-    except Exception as error:
-        log.warning("%s: %d seeds could not be trained at once: %s", runs[0], len(runs), error)
-
-
-def _execute_one(run: Run, evaluations: list[Evaluation], store: Store, how: Execution) -> str:
-    if _is_done(run, evaluations, store):
-        return _status(run, evaluations, store)
-    heartbeat = Heartbeat(store.run_folder(run.key))
-    try:
-        method, training = trained(run, store.run_folder(run.key), how, heartbeat)
+        if failed:
+            raise failed
+        method, training = load(folder, how.device)
         for evaluation in evaluations:
             _evaluate(run, method, training, evaluation, store, how.device)
-        (store.run_folder(run.key) / ERROR).unlink(missing_ok=True)
-    except Exception as error:  # whatever a method does, it costs its own run only
+        (folder / ERROR).unlink(missing_ok=True)
+    except Exception as error:
         _write_failure(run, evaluations, store, how.device, error)
-    finally:
-        heartbeat.end()
-    return _status(run, evaluations, store)
 
 
 def _is_done(run: Run, evaluations: list[Evaluation], store: Store) -> bool:
@@ -92,6 +100,7 @@ def _evaluate(
     """Evaluate, unless every budget has its rows already; the budgets of before are kept."""
     if _is_finished(run, evaluation, store):
         return
+    began, memory = time.perf_counter(), HighWater(device)
     evaluation = evaluation.with_steps(_measured_budgets(run, evaluation, store))
     tested = run.task.test(evaluation.size, evaluation.difficulty)
     batch = draw_test_problems(tested, evaluation.problems).to(device, DTYPES[run.dtype])
@@ -99,6 +108,8 @@ def _evaluate(
     with precision(run.dtype, device):
         result = trace(method, batch, max(evaluation.steps), against.variance)
     about = _about(run, evaluation, device) | _trained(training, method)
+    about["evaluation_seconds"] = time.perf_counter() - began
+    about["peak_bytes"] = max(memory.read(), training.get("peak_bytes", 0))
     store.write_evaluation(
         run.key,
         evaluation.key(run.task),
@@ -129,6 +140,7 @@ def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, 
         "settings": json.dumps(run.unusual_settings(), sort_keys=True, separators=(",", ":")),
         "run_key": run.key,
         "schema": SCHEMA,
+        "external": False,
         **provenance(device, run.dtype),
     }
 

@@ -1,13 +1,39 @@
-"""Peak memory of what runs inside, counted from the tensors that live."""
+"""Peak memory: counted from the tensors that live, or as the system saw the process."""
 
 from __future__ import annotations
 
+import resource
+import sys
 import weakref
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+class HighWater:
+    """The most memory held since this was made: by the process, or on a CUDA device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        elif CLEAR.exists():
+            CLEAR.write_text("5")  # proc(5): resets the process's peak
+
+    def read(self) -> int:
+        """In bytes. Where the system cannot start anew, the most since the process began."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        if CLEAR.exists():
+            (line,) = (s for s in STATUS.read_text().splitlines() if s.startswith("VmHWM"))
+            return int(line.split()[1]) * 1024
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class PeakMemory(TorchDispatchMode):

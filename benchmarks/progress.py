@@ -31,21 +31,26 @@ LINE = 15.0  # seconds between two lines where there is no terminal
 
 
 class Heartbeat:
-    """Writes the number of updates done to the run's folder, at most once a beat."""
+    """Writes the number of updates done to the run's folder, at most once a beat.
+
+    ``with Heartbeat(folder) as heartbeat``: afterwards nothing of it is left.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / PROGRESS
         self.written = 0.0
-        self.end()  # of a run that was cut off
+
+    def __enter__(self) -> Self:
+        self.path.unlink(missing_ok=True)  # of a run that was cut off
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.path.unlink(missing_ok=True)
 
     def __call__(self, done: int) -> None:
         if time.monotonic() - self.written > BEAT:
             self.written = time.monotonic()
             self.path.write_text(str(done))
-
-    def end(self) -> None:
-        """Nothing more will come."""
-        self.path.unlink(missing_ok=True)
 
 
 class Display:

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torch_geometric
 
 
 def provenance(device: torch.device, dtype: str) -> dict[str, Any]:
@@ -23,6 +25,10 @@ def provenance(device: torch.device, dtype: str) -> dict[str, Any]:
         "device": _device_name(device),
         "threads": torch.get_num_threads(),
         "dtype": dtype,
+        "python": platform.python_version(),
+        "torch_geometric": torch_geometric.__version__,
+        "numpy": np.__version__,
+        "driver": _driver(device),
     }
 
 
@@ -54,3 +60,16 @@ def _device_name(device: torch.device) -> str:
         if line.startswith("model name")
     ]
     return f"cpu: {names[0] if names else platform.processor() or platform.machine()}"
+
+
+@cache
+def _driver(device: torch.device) -> str:
+    """The version of a CUDA device's driver; empty for a CPU."""
+    if device.type != "cuda":
+        return ""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return said.partition("\n")[0].strip()

@@ -64,12 +64,22 @@ COLUMNS = (
     "learning_rate",
     "engine",
     "together",
+    "python",
+    "torch_geometric",
+    "numpy",
+    "driver",
+    "evaluation_seconds",
+    "peak_bytes",
+    "external",
 )
 """The columns of results.csv, one row per run, size, difficulty, step budget and selection.
 
 mse_trivial and mse_best are the errors that skill is held against, on the same test problems;
 learning_rate is the one that the parameters were trained with, engine how its updates
-were executed, and together how many seeds were trained in one computation.
+were executed, and together how many seeds were trained in one computation, whose train_seconds are
+shared out among them. peak_bytes is the most
+memory that the process held, or, on a CUDA device, its tensors. external says that the answers came
+from elsewhere.
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,10 +59,10 @@ def sweep(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str | None, typer.Option(help=f"One of {', '.join(DTYPES)}.")] = None,
     engine: Annotated[
-        str, typer.Option(help=f"How updates are executed: {', '.join(ENGINES)}.")
+        str, typer.Option(help=f"How matrix tasks are trained: {', '.join(ENGINES)}.")
     ] = "eager",
     seeds_at_once: Annotated[
-        bool, typer.Option("--seeds-at-once", help="Train all seeds in one computation.")
+        bool, typer.Option("--seeds-at-once", help="Of matrix tasks, in one computation.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
     plugins: Plugins = None,
@@ -125,12 +126,11 @@ def cores() -> int:
 
 
 def jobs_of(planned: Planned, seeds_at_once: bool) -> list[Planned]:
-    """What is executed in one go: a run, or all seeds of one."""
-    if not seeds_at_once:
-        return [[each] for each in planned]
+    """What is executed in one go: a run, or all seeds of one, where that can be."""
     families: dict[str, Planned] = {}
     for run, evaluations in planned:
-        families.setdefault(run.family, []).append((run, evaluations))
+        at_once = seeds_at_once and run.task.domain == "matrix"
+        families.setdefault(run.family if at_once else run.key, []).append((run, evaluations))
     return list(families.values())
 
 
@@ -138,7 +138,12 @@ def run_all(jobs: list[Planned], store: Store, workers: int, how: Execution) -> 
     """Execute everything, ``workers`` jobs at a time, and count how the runs ended."""
     statuses: Counter[str] = Counter()
     with Display(store, [run for job in jobs for run, _ in job]) as display:
-        work = (delayed(_execute)(job, store.folder, how, {*ADDED.values()}) for job in jobs)
+        work = (
+            delayed(_execute)(
+                job, store.folder, replace(how, engine=_engine(job, how)), {*ADDED.values()}
+            )
+            for job in jobs
+        )
         for ended in Parallel(n_jobs=workers, return_as="generator_unordered")(work):
             for run, status in ended:
                 display.finished(run, status)
@@ -159,9 +164,14 @@ def _check(jobs: list[Planned], how: Execution) -> None:
         run, _ = job[0]
         try:
             if METHODS[run.method].learns:
-                check_engine(how.engine, run.task, how.device, len(job))
+                check_engine(_engine(job, how), run.task, how.device, len(job))
         except ValueError as error:
             raise UsageError(f"{error}") from error
+
+
+def _engine(job: Planned, how: Execution) -> str:
+    """The engine asked for, or for graphs, whose updates differ in shape, the one that can."""
+    return how.engine if job[0][0].task.domain == "matrix" else "eager"
 
 
 def _describe(planned: Planned) -> None:

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from benchmarks.errors import UsageError
+from benchmarks.memory import HighWater
 from benchmarks.provenance import provenance
 from benchmarks.registry import METHODS
 from benchmarks.runs import Run
@@ -32,10 +33,13 @@ from irem_core.trainer import CurvePoint, DivergedError, Trainer, Training
 
 @dataclass(frozen=True)
 class Execution:
-    """Where and how runs are executed. It decides the rounding of their results, and no more."""
+    """Where and how runs are executed: it decides rounding, time and memory, not what is computed.
+
+    threads: of a run; None leaves them as they are.
+    """
 
     device: torch.device
-    threads: int
+    threads: int | None = None
     engine: str = "eager"
 
 
@@ -51,7 +55,7 @@ def trained(
     DivergedError if a loss or a validation error is not finite.
     """
     if not is_trained(folder):
-        for error in train([run], [folder], how, progress):
+        for error in train([run], [folder], how, progress).values():
             raise error
     return load(folder, how.device)
 
@@ -76,15 +80,16 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict
 
 def train(
     runs: Sequence[Run], folders: Sequence[Path], how: Execution, progress: Callable[[int], None]
-) -> list[DivergedError]:
+) -> dict[str, DivergedError]:
     """Train runs that differ in their seeds alone, all at once, and keep those that end well.
 
     Each is trained with every learning rate, and the parameters with the least validation error
-    are taken. Returns what went wrong with the others.
+    are taken. Returns what went wrong with the others, by key.
     """
     for run, folder in zip(runs, folders, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
         write_config(folder, run.config())
+    memory = HighWater(how.device)
     candidates = runs[0].training.candidates if METHODS[runs[0].method].learns else []
     trainers: list[list[Trainer]] = [[] for _ in runs]
     diverged: dict[Trainer, DivergedError] = {}
@@ -95,12 +100,13 @@ def train(
         diverged |= engine.train(each, how.engine, states, _after(before, progress))
         for own, trainer in zip(trainers, each, strict=True):
             own.append(trainer)
-    failed = []
+    failed = {}
     for run, folder, own in zip(runs, folders, trainers, strict=True):
         if own and all(trainer in diverged for trainer in own):
-            failed.append(diverged[own[-1]])
+            failed[run.key] = diverged[own[-1]]
         else:
-            _keep(run, folder, own, diverged, how, len(runs))
+            about = {"peak_bytes": memory.read(), **provenance(how.device, run.dtype)}
+            _keep(run, folder, own, diverged, about)
     return failed
 
 
@@ -109,26 +115,25 @@ def _keep(
     folder: Path,
     trainers: list[Trainer],
     diverged: dict[Trainer, DivergedError],
-    how: Execution,
-    together: int,
+    about: dict[str, Any],
 ) -> None:
-    """Write the method with the least validation error, and what results say of its training."""
-    about: dict[str, Any] = {}
-    if trainers:
-        write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
-        fine = [trainer for trainer in trainers if trainer not in diverged]
-        chosen = min(fine, key=lambda trainer: trainer.least_error)
-        about = {
-            "train_iterations": chosen.done,
-            "train_seconds": sum(trainer.seconds for trainer in trainers),
-            "learning_rate": chosen.training.learning_rate,
-            "diverged": [str(diverged[trainer]) for trainer in trainers if trainer in diverged],
-            "engine": how.engine,
-            "together": together,
-            **provenance(how.device, run.dtype),
-        }
-    method = chosen.method if trainers else run.untrained().to(how.device, DTYPES[run.dtype])
-    save_method(folder, method, run.config() | {"training": about})
+    """Write the method with the least validation error, and what is said of its training."""
+    if not trainers:
+        save_method(folder, run.untrained(), run.config() | {"training": {}})
+        return
+    fine = [trainer for trainer in trainers if trainer not in diverged]
+    chosen = min(fine, key=lambda trainer: trainer.least_error)
+    about = {
+        "train_iterations": chosen.done,
+        "train_seconds": sum(trainer.seconds for trainer in trainers),
+        "learning_rate": chosen.training.learning_rate,
+        "engine": "+".join(sorted(chosen.engines)),
+        "together": chosen.together,
+        "diverged": [str(diverged[trainer]) for trainer in trainers if trainer in diverged],
+        **about,
+    }
+    write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
+    save_method(folder, chosen.method, run.config() | {"training": about})
     for trainer in trainers:
         _state(folder, trainer.training).unlink(missing_ok=True)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.types import StepRule
-
-T = TypeVar("T")
 
 
 class HasGradient(Protocol):
@@ -52,11 +49,6 @@ def descend(
     for _ in range(steps):
         answer = rule(answer, landscape.gradient(answer, keep_graph))
         yield answer
-
-
-def last(steps: Iterable[T]) -> T:
-    """The last of them, the others let go as they come."""
-    return deque(steps, maxlen=1).pop()
 
 
 def autograd_gradient(

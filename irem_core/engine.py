@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -33,10 +33,10 @@ def check_engine(
         raise ValueError(f"engine captured needs a CUDA device, not {device}")
     if engine == "compiled" and together > 1:
         raise ValueError("engine compiled trains one run at a time")
-    if task.domain == "graph" and (engine == "captured" or together > 1):
+    if task.domain == "graph" and (engine != "eager" or together > 1):
         raise ValueError(
             f"{task.name}: graphs are computed by size, and which sizes there are differs between "
-            "updates and seeds; such runs are trained one at a time, by engine eager or compiled"
+            "updates and seeds; such runs are trained one at a time, by engine eager"
         )
 
 
@@ -48,19 +48,21 @@ def train(
 ) -> dict[Trainer, DivergedError]:
     """Train to the end, and leave every method with its best parameters.
 
-    Several trainers, of methods of one shape, are trained as one batched computation. With
-    ``states`` every run is saved to its file after each validation, and goes on from it if it is
-    there. Returns what went wrong with those that diverged, which costs the others nothing.
+    Several trainers, which may differ in their seeds alone, are trained as one batched computation.
+    With ``states`` every run is saved to its file after each validation, and goes on from it if it
+    is there. Returns what went wrong with those that diverged, which costs the others nothing.
+    Raises ValueError if the engine cannot train them, or not as one.
     """
+    _check(trainers, engine)
     for trainer, state in zip(trainers, states, strict=bool(states)):
         if state.exists():
             trainer.load(state)
     diverged: dict[Trainer, DivergedError] = {}
-    updates: dict[tuple[Trainer, ...], Callable[[], Tensor]] = {}
-    while group := _behind([t for t in trainers if not (t.finished or t in diverged)]):
-        if group not in updates:
-            updates[group] = update_of(group, engine)
-        diverged |= _until_validation(group, updates[group], progress)
+    group: Sequence[Trainer] = ()
+    while behind := _behind([t for t in trainers if not (t.finished or t in diverged)]):
+        if behind != group:
+            group, update = behind, update_of(behind, engine)
+        diverged |= _until_validation(group, update, progress)
         for trainer, state in zip(trainers, states, strict=bool(states)):
             if trainer in group and trainer not in diverged:
                 trainer.save(state)
@@ -69,8 +71,27 @@ def train(
     return diverged
 
 
+def _check(trainers: Sequence[Trainer], engine: str) -> None:
+    first = trainers[0]
+    check_engine(engine, first.method.task, first.validation.target.device, len(trainers))
+    for other in trainers[1:]:
+        for one, same in ((first.training, other.training), (first.method, other.method)):
+            settings, others = _settings(one), _settings(same)
+            if wrong := [name for name in settings if settings[name] != others.get(name)]:
+                raise ValueError(
+                    f"{wrong[0]} differs: runs that are trained together may differ in their seeds "
+                    "alone"
+                )
+
+
+def _settings(of: object) -> dict[str, Any]:
+    """What an object was made with, its class too, but for what torch keeps in a module."""
+    named = {name: value for name, value in vars(of).items() if not name.startswith("_")}
+    return named | {"class": type(of)}
+
+
 def _until_validation(
-    group: Sequence[Trainer], update: Callable[[], Tensor], progress: Callable[[int], None]
+    group: Sequence[Trainer], update: Update, progress: Callable[[int], None]
 ) -> dict[Trainer, DivergedError]:
     began, diverged, losses = time.perf_counter(), {}, []
     for done in range(group[0].done + 1, group[0].next_validation + 1):
@@ -83,17 +104,103 @@ def _until_validation(
             diverged[trainer] = error
     for trainer in group:
         trainer.seconds += (time.perf_counter() - began) / len(group)
+        trainer.engines.add(update.engine)
+        trainer.together = max(trainer.together, len(group))
     return diverged
 
 
-def update_of(group: Sequence[Trainer], engine: str) -> Callable[[], Tensor]:
+class Update(Protocol):
     """An update of every trainer of a group, that gives their losses."""
+
+    engine: str
+
+    def __call__(self) -> Tensor: ...
+
+
+def update_of(group: Sequence[Trainer], engine: str) -> Update:
+    """The update of a group as an engine executes it."""
     if engine == "compiled":
-        group[0].loss = Compiled(group[0].method.loss)
-    update = partial(update_together, group) if len(group) > 1 else group[0].update
-    if engine == "captured":
-        return Captured(update, [g for trainer in group for g in (trainer.fresh, trainer.replayed)])
-    return update
+        return Compiled(group[0])
+    return Captured(group) if engine == "captured" else Eager(group)
+
+
+class Eager:
+    """Operation by operation."""
+
+    engine = "eager"
+
+    def __init__(self, group: Sequence[Trainer]) -> None:
+        self.group = group
+
+    def __call__(self) -> Tensor:
+        return update_together(self.group) if len(self.group) > 1 else self.group[0].update()
+
+
+class Compiled:
+    """With the loss by torch.compile; where that is not possible, eagerly, and the log says so.
+
+    There are the same numbers but for rounding.
+    """
+
+    engine = "compiled"
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.fast = torch.compile(trainer.method.loss)
+
+    def __call__(self) -> Tensor:
+        return self.trainer.update(self._loss)
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        from torch._dynamo.exc import TorchDynamoException  # a second of imports
+
+        if self.engine == "compiled":
+            try:
+                return self.fast(batch)
+            except TorchDynamoException as error:
+                _say_not_compiled(str(error).partition("\n")[0])
+                self.engine = "eager"
+        return self.trainer.method.loss(batch)
+
+
+@cache
+def _say_not_compiled(why: str) -> None:
+    """Once a process."""
+    log.warning("torch.compile is not possible here: %s", why)
+
+
+class Captured:
+    """As one CUDA graph: all of it is launched at once, and Python does nothing more."""
+
+    engine = "captured"
+    warm_up = 3  # eager updates, the first of which has no replayed problems
+
+    def __init__(self, group: Sequence[Trainer]) -> None:
+        self.update = Eager(group)
+        self.generators = [g for trainer in group for g in (trainer.fresh, trainer.replayed)]
+        self.stream, self.graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        self.losses: Tensor | None = None  # where the graph writes them
+        self.done = 0
+
+    def __call__(self) -> Tensor:
+        self.done += 1
+        if self.done <= self.warm_up:
+            return self._beside()
+        if self.losses is None:
+            for generator in self.generators:
+                self.graph.register_generator_state(generator)
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                self.losses = self.update()
+        self.graph.replay()
+        return self.losses.clone()
+
+    def _beside(self) -> Tensor:
+        """An eager update on the stream that is captured later, as capturing asks for."""
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            losses = self.update()
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return losses
 
 
 def update_together(trainers: Sequence[Trainer]) -> Tensor:
@@ -118,58 +225,6 @@ def update_together(trainers: Sequence[Trainer]) -> Tensor:
         trainer.step([by[name][s] for name in trained])
         trainer.keep(batch, answers[s])
     return losses
-
-
-class Compiled:
-    """A function by torch.compile; where that is not possible, as it is, with one line in the log.
-
-    There are the same numbers but for rounding.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function, self.fast = function, torch.compile(function)
-
-    def __call__(self, *arguments: Any) -> Any:
-        from torch._dynamo.exc import TorchDynamoException  # a second of imports
-
-        try:
-            return self.fast(*arguments)
-        except TorchDynamoException as error:
-            log.warning("torch.compile is not possible here: %s", str(error).partition("\n")[0])
-            self.fast = self.function
-            return self.function(*arguments)
-
-
-class Captured:
-    """An update as one CUDA graph: all of it is launched at once, and Python does nothing more."""
-
-    warm_up = 3  # updates, the first of which has no replayed problems
-
-    def __init__(self, update: Callable[[], Tensor], generators: Sequence[torch.Generator]) -> None:
-        self.update, self.generators = update, generators
-        self.stream, self.graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-        self.losses: Tensor | None = None  # where the graph writes them
-        self.done = 0
-
-    def __call__(self) -> Tensor:
-        self.done += 1
-        if self.done <= self.warm_up:
-            return self._beside(self.update)
-        if self.losses is None:
-            for generator in self.generators:
-                self.graph.register_generator_state(generator)
-            with torch.cuda.graph(self.graph, stream=self.stream):
-                self.losses = self.update()
-        self.graph.replay()
-        return self.losses.clone()
-
-    def _beside(self, function: Callable[[], Tensor]) -> Tensor:
-        """On the stream that is captured later, as capturing asks for."""
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            result = function()
-        torch.cuda.current_stream().wait_stream(self.stream)
-        return result
 
 
 class _Loss(nn.Module):

@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.checks import at_least, positive
-from irem_core.descent import GradientStep, descend, last
+from irem_core.descent import GradientStep, descend
 from irem_core.energy.graph import GraphEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.method import Method, ReplayPlan
 from irem_core.metric import mean_squared_error
-from irem_core.types import Batch, Problem, Step, Task
+from irem_core.types import Batch, Problem, Step, Task, last
 
 
 class IREM(Method):

@@ -12,9 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from irem_core.checks import at_least
-from irem_core.descent import last
 from irem_core.metric import mean_squared_error
-from irem_core.types import Batch, Energy, Problem, Step, Task, Trajectory
+from irem_core.types import Batch, Energy, Problem, Step, Task, Trajectory, last
 
 
 @dataclass(frozen=True)

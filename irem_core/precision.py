@@ -16,7 +16,7 @@ def precision(dtype: str, device: torch.device | str) -> torch.autocast:
     device that has no bfloat16.
     """
     kind, mixed = torch.device(device).type, dtype == "mixed"
-    if mixed and kind == "cuda" and not torch.cuda.is_bf16_supported():
+    if mixed and kind == "cuda" and not torch.cuda.is_bf16_supported(False):  # not emulated
         raise ValueError("dtype mixed needs bfloat16, which this CUDA device does not have")
     return torch.autocast(kind, torch.bfloat16, enabled=mixed)
 

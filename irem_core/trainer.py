@@ -19,6 +19,9 @@ from irem_core.replay import Replay
 from irem_core.streams import stream
 from irem_core.types import Batch, concatenate
 
+Loss = Callable[[Batch], tuple[Tensor, Tensor]]
+"""The loss of a batch and the last answers."""
+
 
 class DivergedError(RuntimeError):
     """Training met a loss or a validation error that is not finite."""
@@ -107,7 +110,6 @@ class Trainer:
         self.replay = (
             Replay(method.replay.capacity, like=self.validation) if method.replay else None
         )
-        self.loss: Callable[[Batch], tuple[Tensor, Tensor]] = method.loss  # engines replace it
         self.parameters = [p for p in method.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(
             self.parameters,
@@ -115,6 +117,8 @@ class Trainer:
             capturable=self.validation.target.is_cuda,  # the count of steps is on the device too
         )
         self.done = 0  # updates
+        self.engines: set[str] = set()  # that they were executed by
+        self.together = 1  # trainers in the largest computation that they were part of
         self.seconds = 0.0
         self.curve: list[CurvePoint] = []
         self.best = self._copy_of_method()
@@ -133,11 +137,14 @@ class Trainer:
         """The update after which the validation problems are looked at."""
         return min(self.training.train_iterations, self.done + self.training.validate_every)
 
-    def update(self) -> Tensor:
-        """One step of Adam on fresh and replayed problems; the loss, still on the device."""
+    def update(self, loss_of: Loss | None = None) -> Tensor:
+        """One step of Adam on fresh and replayed problems; the loss, still on the device.
+
+        ``loss_of`` is the method's own loss unless another is given.
+        """
         batch = self.draw()
         with self.precision():
-            loss, answer = self.loss(batch)
+            loss, answer = (loss_of or self.method.loss)(batch)
         self.step(torch.autograd.grad(loss, self.parameters, allow_unused=True))
         self.keep(batch, answer.detach())
         return loss.detach()
@@ -206,6 +213,8 @@ class Trainer:
             "seconds": self.seconds,
             "added": int(self.replay.added) if self.replay is not None else 0,
             "curve": [vars(point) for point in self.curve],
+            "engines": sorted(self.engines),
+            "together": self.together,
         }
         write_tensors(path, tensors, about)
 
@@ -226,6 +235,7 @@ class Trainer:
         self.replayed.set_state(tensors["stream.replayed"])
         self.done, self.seconds = about["done"], about["seconds"]
         self.curve = [CurvePoint(**point) for point in about["curve"]]
+        self.engines, self.together = set(about["engines"]), about["together"]
 
     def _check_finite(self, values: Tensor, before: int, what: str = "loss") -> None:
         """Raise DivergedError if a value is not finite, the first being of update before + 1."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 R = TypeVar("R", bound="Rows")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,11 @@ class Step(NamedTuple):
 
     answer: Float[Tensor, "B n_out"]
     halting: Float[Tensor, " B"] | None = None
+
+
+def last(steps: Iterable[T]) -> T:
+    """The last of them, the others let go as they come."""
+    return deque(steps, maxlen=1).pop()
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.descent import descend, last
-from irem_core.types import Problem, StepRule
+from irem_core.descent import descend
+from irem_core.types import Problem, StepRule, last
 
 
 @dataclass(frozen=True)

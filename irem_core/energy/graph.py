@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from irem_core.descent import descend, last
+from irem_core.descent import descend
 from irem_core.gine import EdgeMap, GINETrunk, messages
 from irem_core.graphs import BySize
 from irem_core.precision import precision_here
-from irem_core.types import Problem, StepRule
+from irem_core.types import Problem, StepRule, last
 
 
 class GraphEnergy(nn.Module):

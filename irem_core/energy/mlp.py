@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
-from irem_core.descent import descend, last
+from irem_core.descent import descend
 from irem_core.precision import precision_here
-from irem_core.types import Problem, StepRule
+from irem_core.types import Problem, StepRule, last
 
 Layers = Sequence[tuple[Tensor, ...]]
 """Weight and bias of every layer after the first."""

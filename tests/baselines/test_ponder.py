@@ -50,7 +50,7 @@ def test_the_divergence_from_the_prior_by_hand():
 
 @pytest.mark.parametrize(("steps", "probability"), [(1, 0.1), (3, 0.5), (10, 0.1), (50, 0.9)])
 def test_the_prior_is_geometric_and_sums_to_one(steps, probability):
-    prior = geometric_prior(steps, probability).exp()
+    prior = geometric_prior(steps, probability, torch.zeros(1).double()).exp()
     assert prior.sum().item() == pytest.approx(1)
     torch.testing.assert_close(prior[1:], prior[:-1] * (1 - probability))
 
@@ -70,7 +70,7 @@ def test_the_divergence_is_that_of_torch():
     chance = torch.stack([step.halting for step in steps])  # [6, 9]
     reached = torch.cat([torch.ones_like(chance[:1]), (1 - chance).cumprod(dim=0)[:-1]])
     halting = torch.cat([(chance * reached)[:-1], reached[-1:]]).T
-    prior = Categorical(logits=geometric_prior(6, 0.1))
+    prior = Categorical(logits=geometric_prior(6, 0.1, torch.zeros(1)))
     divergence = kl_divergence(Categorical(halting), prior).mean()
     errors = torch.stack([squared_errors(step.answer, batch) for step in steps]).T  # [9, 6]
     entries = batch.problem.entries

@@ -15,7 +15,8 @@ from benchmarks.store import COLUMNS, read_results
 from benchmarks.sweep import sweep
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
-NOT_RESULTS = ["created", "seconds", "train_seconds", "dirty", "commit"]
+NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
+NOT_RESULTS += ["dirty", "commit"]
 
 
 def run(*arguments) -> int:
@@ -391,17 +392,28 @@ def test_seeds_at_once_are_recorded_and_have_the_numbers_of_seeds_in_turn(tmp_pa
     pd.testing.assert_frame_equal(turn, once, rtol=1e-9)
 
 
-def test_an_engine_is_recorded_and_what_it_cannot_do_is_said(capsys):
+def test_what_an_engine_cannot_do_is_said(capsys):
     assert "captured needs a CUDA device" in complaint(capsys, *TINY, "--engine", "captured")
-    graphs = ["--preset", "smoke", "--tasks", "edge_copy", "--seeds", 2, "--seeds-at-once"]
-    assert "edge_copy: graphs are computed by size" in complaint(capsys, *graphs)
+    assert "engine must be one of eager" in complaint(capsys, *TINY, "--engine", "fast")
 
 
-def test_seeds_that_cannot_be_trained_at_once_are_trained_in_turn(tmp_path, caplog, monkeypatch):
+def test_graphs_are_trained_in_turn_whatever_was_asked(tmp_path):
+    options = ["--preset", "smoke", "--tasks", "addition,edge_copy", "--methods", "feedforward"]
+    options += ["--seeds", 2, "--threads", 1, "--out", tmp_path]
+    assert run(*options, "--seeds-at-once") == 0
+    trained = numbers(tmp_path).groupby("task")[["engine", "together"]].agg(["min", "max"])
+    assert trained.loc["addition"].tolist() == ["eager", "eager", 2, 2]
+    assert trained.loc["edge_copy"].tolist() == ["eager", "eager", 1, 1]
+
+
+def test_what_goes_wrong_with_seeds_at_once_is_in_their_rows(tmp_path, monkeypatch):
     def refuse(trainers):
         raise RuntimeError("no rule for this operation")
 
     monkeypatch.setattr("irem_core.engine.update_together", refuse)
-    assert run(*TINY, "--seeds", 2, "--seeds-at-once", "--out", tmp_path) == 0
-    assert "2 seeds could not be trained at once: no rule for this operation" in caplog.text
-    assert numbers(tmp_path).query("method == 'irem'")["together"].eq(1).all()
+    assert run(*TINY, "--seeds", 2, "--seeds-at-once", "--out", tmp_path) == 1
+    failed = numbers(tmp_path).query("method == 'irem'")
+    assert failed["status"].eq("failed").all()
+    assert failed["error"].eq("no rule for this operation").all()
+    assert set(failed["seed"]) == {0, 1}
+    assert len(list(tmp_path.glob("runs/*/error.txt"))) == 2

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,6 +57,19 @@ def test_seeds_at_once_are_seeds_in_turn(name):
         assert_close(own, alone)
 
 
+@pytest.mark.parametrize("name", LEARNED)
+def test_seeds_at_once_in_mixed_precision_but_for_rounding(name):
+    training = replace(TRAINING, train_iterations=1, dtype="mixed")
+    together, apart = (
+        [trainer(METHODS[name], seed=s, training=training) for s in range(2)] for _ in range(2)
+    )
+    train(together)
+    for own, alone in zip(together, apart, strict=True):
+        train([alone])
+        assert own.curve[0].loss == pytest.approx(alone.curve[0].loss, rel=0.01)
+        assert own.together == 2
+
+
 def test_full_backpropagation_of_seeds_at_once():
     together, apart = ([trainer(seed=s, truncated=False) for s in range(2)] for _ in range(2))
     train(together)
@@ -96,14 +110,14 @@ def test_seeds_that_were_cut_off_apart_meet_again(tmp_path):
 
 @pytest.mark.skipif(not any(map(shutil.which, ["c++", "g++", "clang++"])), reason="no compiler")
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of what it does itself
-@pytest.mark.parametrize("task", [MATRIX[0], ShortestPath(3, 3)], ids=lambda task: task.name)
 @pytest.mark.parametrize("name", ["irem", "feedforward"])
-def test_compiled_is_eager_but_for_rounding(name, task, caplog):
-    compiled, eager = (trainer(METHODS[name], task) for _ in range(2))
+def test_compiled_is_eager_but_for_rounding(name, caplog):
+    compiled, eager = (trainer(METHODS[name]) for _ in range(2))
     with caplog.at_level(logging.WARNING, "irem_core"):
         train([compiled], "compiled")
     train([eager])
     assert_close(compiled, eager)
+    assert (compiled.engines, eager.engines) == ({"compiled"}, {"eager"})
     assert caplog.messages == []
 
 
@@ -117,9 +131,12 @@ from irem_core.trainer import Trainer, Training
 def trained(engine):
     with seeded_parameters(0):
         method = IREM(Addition(2), hidden=8, replayed=4, stored=3)
-    train([Trainer(method, Training(3, 8, dtype="float64"), 0)], engine)
+    trainer = Trainer(method, Training(3, 8, dtype="float64"), 0)
+    train([trainer], engine)
+    assert trainer.engines == {"eager"}
     return method.state_dict()
 
+trained("compiled")
 one, other = trained("compiled"), trained("eager")
 assert all(torch.equal(one[name], other[name]) for name in one)
 """
@@ -163,6 +180,15 @@ def test_an_update_never_waits_for_the_device(name, task):
     assert len(reads.found) == len(own.parameters)
 
 
+@pytest.mark.parametrize("task", MATRIX, ids=lambda task: task.name)
+@pytest.mark.parametrize("name", LEARNED)
+def test_what_an_update_makes_it_makes_on_its_device(name, task):
+    own = trainer(METHODS[name], task)
+    own.update(), own.update()
+    with torch.device("meta"):  # where a tensor lands that is made on no device in particular
+        own.update()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("task", MATRIX, ids=lambda task: task.name)
 @pytest.mark.parametrize("name", LEARNED)
@@ -189,8 +215,24 @@ def test_seeds_at_once_captured():
         ("captured", Addition(), 1, "engine captured needs a CUDA device, not cpu"),
         ("compiled", Addition(), 2, "engine compiled trains one run at a time"),
         ("eager", ShortestPath(), 2, "shortest_path: graphs are computed by size"),
+        ("compiled", ShortestPath(), 1, "shortest_path: graphs are computed by size"),
     ],
 )
 def test_what_an_engine_cannot_do_is_said(engine, task, together, said):
     with pytest.raises(ValueError, match=said):
         check_engine(engine, task, "cpu", together)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"step_size": 2.0}, "rule differs"),
+        ({"inner_steps": 5}, "inner_steps differs"),
+        ({"replayed": 2}, "replay differs"),
+        ({"task": MATRIX[1]}, "task differs"),
+        ({"training": replace(TRAINING, learning_rate=1.0)}, "learning_rate differs"),
+    ],
+)
+def test_runs_of_other_settings_are_not_trained_together(other, said):
+    with pytest.raises(ValueError, match=said):
+        train([trainer(), trainer(**other)])

@@ -61,12 +61,11 @@ def test_a_run_cut_off_in_the_middle_ends_the_same(cls, tmp_path):
 
 def test_the_first_batch_is_fresh_and_stored_whole_later_ones_as_planned():
     trainer = make()
-    stored = []
-    trainer.replay.add = stored.append
+    stored, add = [], trainer.replay.add
+    trainer.replay.add = lambda batch: (stored.append(len(batch)), add(batch))
     trainer.update()
-    trainer.replay.empty = False
     trainer.update()
-    assert [len(batch) for batch in stored] == [4, 7]  # 4 fresh; then 4 replayed and 3 of 4 fresh
+    assert stored == [4, 7]  # 4 fresh; then 4 replayed and 3 of 4 fresh
 
 
 def test_replayed_problems_go_on_from_their_last_answers():
