@@ -26,7 +26,7 @@ def train(
     folder: Path | str,
     *,
     seed: int = 0,
-    device: torch.device | str = "cpu",
+    device: str = "cpu",
     **settings: Any,
 ) -> Method:
     """Train a registered method on a task and keep it under ``folder``.
@@ -39,7 +39,7 @@ def train(
     method_named(method)
     check_names({method: settings})
     run = Run(method, task, settings_for(method, task.domain, [settings]), seed)
-    how = training.Execution(torch.device(device))
+    how = training.Execution(device)
     return training.trained(run, Path(folder) / run.key, how)[0]
 
 

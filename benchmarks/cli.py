@@ -30,6 +30,11 @@ def run_command(function: Callable[..., Any], arguments: list[str] | None = None
     """Run ``function`` as a command line, with the program's arguments unless others are given."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(function)
+    run_app(app, arguments)
+
+
+def run_app(app: typer.Typer, arguments: list[str] | None = None) -> None:
+    """Run a command line, with the program's arguments unless others are given."""
     try:
         app(arguments)
     except UsageError as error:

@@ -97,19 +97,29 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
         raise RuntimeError(f"{method.name} is not done by itself within {ENDS_WITHIN} steps")
     answers = [step.answer for step in taken]
     halting = [step.halting for step in taken if step.halting is not None]
-    errors = _array(torch.stack([squared_errors(y, batch) for y in answers]))
-    right = torch.stack([_on_the_right_side(y, batch) for y in answers]).cpu().numpy()
-    made = Trace(
-        errors=errors,
-        solved=right if method.task.binary else solved(errors, variance),
-        energies=None,
+    made = replace(
+        measured(answers, batch, method.task, variance),
         flops=_flops(method, batch.problem, steps),
         seconds=np.array(seconds) / len(batch),
-        examples=_examples(batch, answers),
         halting=_array(torch.stack(halting)) if halting else None,
         needed=_needed(answers) if method.ends else None,
     )
     return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
+
+
+def measured(answers: list[Tensor], batch: Batch, task: Task, variance: float) -> Trace:
+    """What the answers after 0, 1, ... steps are worth, whoever gave them at whatever cost."""
+    errors = _array(torch.stack([squared_errors(y, batch) for y in answers]))
+    right = torch.stack([_on_the_right_side(y, batch) for y in answers]).cpu().numpy()
+    unknown = np.full(len(answers), np.nan)
+    return Trace(
+        errors=errors,
+        solved=right if task.binary else solved(errors, variance),
+        energies=None,
+        flops=unknown,
+        seconds=unknown,
+        examples=_examples(batch, answers),
+    )
 
 
 @cache

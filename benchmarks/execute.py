@@ -5,55 +5,81 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import Timeout
 
 from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
 from benchmarks.memory import HighWater
 from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
 from benchmarks.runs import PROTOCOL, Evaluation, Run
-from benchmarks.store import SCHEMA, Store
+from benchmarks.settings import Settings
+from benchmarks.store import EXAMPLES, SCHEMA, TRACE, Store
 from benchmarks.training import Execution, is_trained, load, train
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
 from irem_core.trainer import DivergedError
+from irem_core.types import Task
 
 ERROR = "error.txt"
+FREED = 2.0  # seconds, in which the system frees the lock of a process that died
+UNFINISHED = ("failed", "timeout", "diverged")
 
 
 Planned = list[tuple[Run, list[Evaluation]]]
 """Runs, each with what it is tested on."""
 
 
-def execute(job: Planned, folder: Path, how: Execution) -> list[str]:
+def execute(job: Planned, folder: Path, how: Execution) -> list[str] | None:
     """Train what is not trained yet, evaluate what is not evaluated yet, and write it all down.
 
     A job is one run, or several that differ in their seeds alone and are trained together. Returns
     for each "ok", or the status of its worst row that could not be measured: errors that grow
     beyond all numbers at test time are a result. What goes wrong is in the rows and, whole, in the
-    run's error.txt.
+    run's error.txt. None if another process is at a run of the job.
     """
     store = Store(folder)
     if how.threads is not None:
         torch.set_num_threads(how.threads)
-    unfinished = [run for run, evaluations in job if not _is_done(run, evaluations, store)]
-    failed = _train(unfinished, store, how)
-    for run, evaluations in job:
-        if run in unfinished:
+    with ExitStack() as locks:
+        try:
+            for run, _ in job:
+                locks.enter_context(store.lock(run.key).acquire(blocking=False))
+        except Timeout:
+            return None
+        unfinished = [planned for planned in job if not is_done(*planned, store)]
+        failed = _train([run for run, _ in unfinished], store, how)
+        for run, evaluations in unfinished:
             _finish(run, evaluations, store, how, failed.get(run.key))
     return [_status(run, evaluations, store) for run, evaluations in job]
 
 
+def is_done(run: Run, evaluations: list[Evaluation], store: Store) -> bool:
+    """Whether every budget of every evaluation has its rows."""
+    return all(_is_finished(run, evaluation, store) for evaluation in evaluations)
+
+
+def give_up(job: Planned, folder: Path, how: Execution, status: str, error: Exception) -> list[str]:
+    """Write down that a job could not be executed to its end, unless another process is at it."""
+    store = Store(folder)
+    for run, evaluations in job:
+        with suppress(Timeout), store.lock(run.key).acquire(timeout=FREED):
+            store.progress_file(run.key).unlink(missing_ok=True)
+            _write_failure(run, evaluations, store, how.place, status, error)
+    return [status for _ in job]
+
+
 def _train(runs: list[Run], store: Store, how: Execution) -> dict[str, Exception]:
     """Train those that are not trained yet; what went wrong, by key."""
-    runs = [run for run in runs if not is_trained(store.run_folder(run.key))]
+    runs = [run for run in runs if not is_trained(run, store.run_folder(run.key))]
     folders = [store.run_folder(run.key) for run in runs]
     with ExitStack() as stack:
-        heartbeats = [stack.enter_context(Heartbeat(folder)) for folder in folders]
+        files = [store.progress_file(run.key) for run in runs]
+        heartbeats = [stack.enter_context(Heartbeat(file)) for file in files]
 
         def progress(done: int) -> None:
             for heartbeat in heartbeats:
@@ -77,16 +103,13 @@ def _finish(
     try:
         if failed:
             raise failed
-        method, training = load(folder, how.device)
+        method, training = load(folder, how.place)
         for evaluation in evaluations:
-            _evaluate(run, method, training, evaluation, store, how.device)
+            _evaluate(run, method, training, evaluation, store, how.place)
         (folder / ERROR).unlink(missing_ok=True)
     except Exception as error:
-        _write_failure(run, evaluations, store, how.device, error)
-
-
-def _is_done(run: Run, evaluations: list[Evaluation], store: Store) -> bool:
-    return all(_is_finished(run, evaluation, store) for evaluation in evaluations)
+        status = "diverged" if isinstance(error, DivergedError) else "failed"
+        _write_failure(run, evaluations, store, how.place, status, error)
 
 
 def _evaluate(
@@ -114,7 +137,7 @@ def _evaluate(
         run.key,
         evaluation.key(run.task),
         [about | row for row in rows(result, against, evaluation)],
-        {"trace": result.frame(), "examples": result.examples},
+        {TRACE: result.frame(), EXAMPLES: result.examples},
     )
 
 
@@ -129,19 +152,29 @@ def _measured_budgets(run: Run, evaluation: Evaluation, store: Store) -> set[int
 
 def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, Any]:
     """The columns of a row that are known before anything is measured."""
+    settings = run.unusual_settings()
     return {
-        "task": run.task.name,
-        "method": run.method,
+        **columns(run.method, run.task, run.seed, settings, run.key, evaluation),
+        **provenance(device, run.dtype),
+    }
+
+
+def columns(
+    method: str, task: Task, seed: int, settings: Settings, run_key: str, evaluation: Evaluation
+) -> dict[str, Any]:
+    """The columns of a row that say what it is about."""
+    return {
+        "task": task.name,
+        "method": method,
         "size": evaluation.size,
         "difficulty": evaluation.difficulty,
-        "seed": run.seed,
+        "seed": seed,
         "problems": evaluation.problems,
         "protocol": PROTOCOL,
-        "settings": json.dumps(run.unusual_settings(), sort_keys=True, separators=(",", ":")),
-        "run_key": run.key,
+        "settings": json.dumps(settings, sort_keys=True, separators=(",", ":")),
+        "run_key": run_key,
         "schema": SCHEMA,
         "external": False,
-        **provenance(device, run.dtype),
     }
 
 
@@ -162,12 +195,12 @@ def _write_failure(
     evaluations: list[Evaluation],
     store: Store,
     device: torch.device,
+    status: str,
     error: Exception,
 ) -> None:
     """A row for every budget that has no result, and the traceback beside the run."""
-    status = "diverged" if isinstance(error, DivergedError) else "failed"
     store.run_folder(run.key).mkdir(parents=True, exist_ok=True)
-    (store.run_folder(run.key) / ERROR).write_text(traceback.format_exc())
+    (store.run_folder(run.key) / ERROR).write_text("".join(traceback.format_exception(error)))
     for evaluation in evaluations:
         key = evaluation.key(run.task)
         measured = [row for row in store.rows(run.key, key) if "mse" in row]
@@ -181,4 +214,6 @@ def _write_failure(
 def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:
     rows = [row for e in evaluations for row in store.rows(run.key, e.key(run.task))]
     statuses = {row["status"] for row in rows if "mse" not in row}
-    return next((status for status in ("failed", "diverged") if status in statuses), "ok")
+    return next(
+        (status for status in ("failed", "timeout", "diverged") if status in statuses), "ok"
+    )

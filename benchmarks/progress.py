@@ -25,19 +25,18 @@ from rich.progress import (
 from benchmarks.runs import Run
 from benchmarks.store import Store
 
-PROGRESS = "progress"
 BEAT = 0.5  # seconds between two looks
 LINE = 15.0  # seconds between two lines where there is no terminal
 
 
 class Heartbeat:
-    """Writes the number of updates done to the run's folder, at most once a beat.
+    """Writes the number of updates done to a file, at most once a beat.
 
-    ``with Heartbeat(folder) as heartbeat``: afterwards nothing of it is left.
+    ``with Heartbeat(path) as heartbeat``: afterwards nothing of it is left.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / PROGRESS
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.written = 0.0
 
     def __enter__(self) -> Self:
@@ -104,22 +103,16 @@ class Display:
                 self._say()
 
     def _read_heartbeats(self) -> None:
-        for key, run in self.runs.items():
-            path = self.store.run_folder(key) / PROGRESS
-            try:
-                done = int(path.read_text())
-            except (FileNotFoundError, ValueError):  # not training now, or being written just now
-                self._remove(key)
-                continue
-            if key not in self.training:
-                total = run.training.updates
-                added = self.bars.add_task(_label(run), total=total)
-                self.training[key] = next(t for t in self.bars.tasks if t.id == added)
-            self.bars.update(self.training[key].id, completed=done)
-
-    def _remove(self, key: str) -> None:
-        if key in self.training:
+        at_work = self.store.progress()
+        for key in set(self.training) - set(at_work):
             self.bars.remove_task(self.training.pop(key).id)
+        for key, done in at_work.items():
+            if key in self.runs and key not in self.training:
+                run = self.runs[key]
+                added = self.bars.add_task(_label(run), total=run.training.updates)
+                self.training[key] = next(t for t in self.bars.tasks if t.id == added)
+            if key in self.training:
+                self.bars.update(self.training[key].id, completed=done)
 
     def _say(self) -> None:
         for task in self.training.values():

@@ -122,6 +122,11 @@ class Evaluation:
         )
 
 
+def external_key(method: str, task: Task, seed: int) -> str:
+    """Names answers of a method that is not the suite's."""
+    return _hash({"external": method, "task": str(task), "seed": seed, "protocol": PROTOCOL})
+
+
 def plan(preset: Preset, said: Settings) -> list[tuple[Run, list[Evaluation]]]:
     """Every run of a preset with its evaluations; the settings ``said`` go before the preset's.
 

@@ -8,22 +8,32 @@ DIR/runs/KEY/curve.csv                 the training curve, of every learning rat
 DIR/runs/KEY/EVALUATION/trace.parquet  every test problem after every step
 DIR/runs/KEY/EVALUATION/examples.parquet
 DIR/runs/KEY/EVALUATION/rows.json      its rows of results.csv, written last
+DIR/working/                           locks and progress of the runs that are executed now
+
+A file that is not what it should be is set aside under another name, NAME.damaged, and made again.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import BaseFileLock, FileLock
 
 from benchmarks.errors import UsageError
 from irem_core.checkpoint import write_whole
 
+log = logging.getLogger(__name__)
+
 SCHEMA = 3
+ROWS, TRACE, EXAMPLES = "rows.json", "trace.parquet", "examples.parquet"
+FRAMES = (TRACE, EXAMPLES)
 COLUMNS = (
     "task",
     "method",
@@ -89,9 +99,27 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.csv = folder / "results.csv"
+        self.working = folder / "working"
 
     def run_folder(self, run_key: str) -> Path:
         return self.folder / "runs" / run_key
+
+    def lock(self, run_key: str) -> BaseFileLock:
+        """Held by whoever executes the run; the system frees it when its process ends."""
+        return FileLock(self.working / f"{run_key}.lock")
+
+    def progress_file(self, run_key: str) -> Path:
+        return self.working / f"{run_key}.progress"
+
+    def progress(self) -> dict[str, int]:
+        """Updates done, of the runs that are training now."""
+        done = {}
+        for path in self.working.glob("*.progress"):
+            try:
+                done[path.stem] = int(path.read_text())
+            except (FileNotFoundError, ValueError):  # just finished, or being written just now
+                continue
+        return done
 
     def prepare(self) -> None:
         """Make the folder, and refuse one that holds what a sweep would overwrite.
@@ -103,7 +131,7 @@ class Store:
             self._check_csv()
         elif (self.folder / "table.md").exists():
             raise UsageError(f"{self.folder} holds a table.md but no results.csv: not one of ours.")
-        for inner in (self.folder / "runs", self.folder / "figures"):
+        for inner in (self.folder / "runs", self.folder / "figures", self.working):
             try:
                 inner.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -112,9 +140,18 @@ class Store:
                 raise UsageError(f"The folder {inner} cannot be written.")
 
     def rows(self, run_key: str, evaluation_key: str) -> list[dict[str, Any]]:
-        """The rows of an evaluation; none if it has not been finished."""
-        path = self.run_folder(run_key) / evaluation_key / "rows.json"
-        return json.loads(path.read_text()) if path.exists() else []
+        """The rows of an evaluation; none if it has not been finished.
+
+        Nor if a file of it is damaged, which is set aside then.
+        """
+        path = self.run_folder(run_key) / evaluation_key / ROWS
+        rows = _read_rows(path)
+        if any("mse" in row for row in rows):
+            torn = [frame for frame in map(path.with_name, FRAMES) if not _is_whole(frame)]
+            for frame in torn:
+                set_aside(frame, "is missing or not whole")
+            return [] if torn else rows
+        return rows
 
     def write_evaluation(
         self,
@@ -129,20 +166,19 @@ class Store:
         for name, frame in frames.items():
             buffer = BytesIO()
             frame.to_parquet(buffer, compression="zstd", index=False)
-            write_whole(folder / f"{name}.parquet", buffer.getvalue())
-        write_whole(folder / "rows.json", json.dumps(rows, indent=1).encode())
+            write_whole(folder / name, buffer.getvalue())
+        write_whole(folder / ROWS, json.dumps(rows, indent=1).encode())
+
+    def frame(self) -> pd.DataFrame:
+        """All rows there are now, in an order of their own."""
+        rows = [row for path in self.folder.glob(f"runs/*/*/{ROWS}") for row in _read_rows(path)]
+        order = ["task", "size", "method", "run_key", "difficulty", "steps", "selection"]
+        frame = pd.DataFrame(rows, columns=COLUMNS)
+        return frame.sort_values(order, key=_sortable, ignore_index=True)
 
     def collect(self) -> pd.DataFrame:
-        """Make results.csv from all runs of the folder, in an order of its own, and return it."""
-        rows = [
-            row
-            for path in self.folder.glob("runs/*/*/rows.json")
-            for row in json.loads(path.read_text())
-        ]
-        frame = pd.DataFrame(rows, columns=COLUMNS)
-        order = ["task", "size", "method", "run_key", "difficulty", "steps", "selection"]
-        frame = frame.sort_values(order, key=_sortable, ignore_index=True)
-        write_whole(self.csv, frame.to_csv(index=False).encode())
+        """Make results.csv from all runs of the folder, and return it."""
+        write_whole(self.csv, self.frame().to_csv(index=False).encode())
         return read_results(self.folder)
 
     def _check_csv(self) -> None:
@@ -153,6 +189,43 @@ class Store:
                 f"{self.csv} has rows of {len(missing)} runs that are not in {self.folder / 'runs'}"
                 " and would be lost. Move it away, or choose another folder with --out."
             )
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Give a damaged file another name, and say so; it will be made again."""
+    names = (path.with_name(f"{path.name}.damaged{i or ''}") for i in itertools.count())
+    aside = next(name for name in names if not name.exists())
+    if path.exists():
+        path.replace(aside)
+    log.warning("%s %s: set aside as %s, to be made again", path, why, aside.name)
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(path.read_text())
+        if all(_is_ours(row, run_key=path.parent.parent.name) for row in rows):
+            return rows
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError, KeyError):
+        pass  # it is said below what is wrong with it
+    set_aside(path, "holds no rows of this run")
+    return []
+
+
+def _is_ours(row: dict[str, Any], run_key: str) -> bool:
+    known = set(row) <= set(COLUMNS)
+    return known and row["schema"] == SCHEMA and row["run_key"] == run_key and "steps" in row
+
+
+def _is_whole(frame: Path) -> bool:
+    """Whether a Parquet file is there to its end."""
+    try:
+        with frame.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return file.read() == b"PAR1"
+    except OSError:
+        return False
 
 
 def read_results(folder: Path) -> pd.DataFrame:
@@ -178,11 +251,10 @@ def read_results(folder: Path) -> pd.DataFrame:
 
 def read_trace(folder: Path, row: Any) -> pd.DataFrame:
     """The trace behind a row of results. Raises UsageError if it is not there."""
-    for path in sorted((folder / "runs" / row.run_key).glob("*/rows.json")):
-        first = json.loads(path.read_text())[0]
-        case = (first["size"], str(first["difficulty"]), first["problems"])
-        trace = path.with_name("trace.parquet")
-        if case == (row.size, row.difficulty, row.problems) and trace.exists():
+    for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
+        cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in _read_rows(path)}
+        trace = path.with_name(TRACE)
+        if (row.size, row.difficulty, row.problems) in cases and trace.exists():
             return pd.read_parquet(trace)
     raise UsageError(
         f"{folder / 'runs' / row.run_key} has no trace of size {row.size}, {row.difficulty}: "

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
-from joblib import Parallel, delayed
 
 from benchmarks.cli import Plugins, numbers, run_command
 from benchmarks.contract import check_added
-from benchmarks.errors import UsageError, unknown
-from benchmarks.execute import Planned, execute
+from benchmarks.distribute import BACKENDS, check_backend, run_all
+from benchmarks.errors import UsageError
+from benchmarks.execute import Planned, is_done
 from benchmarks.figures import write_figures
+from benchmarks.forecast import describe
 from benchmarks.preset import DOMAINS, Preset, checked, named_presets, read_preset
-from benchmarks.progress import Display
-from benchmarks.registry import ADDED, METHODS, load_plugins
-from benchmarks.runs import Run, plan
+from benchmarks.registry import METHODS, load_plugins
+from benchmarks.runs import plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
+from benchmarks.supervise import stop_all
 from benchmarks.tables import write_table
-from benchmarks.training import Execution
+from benchmarks.training import DEVICES, Execution, checked_device
 from irem_core.engine import ENGINES, check_engine
 from irem_core.precision import DTYPES
 
@@ -52,11 +55,20 @@ def sweep(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting; METHOD.NAME=VALUE for one."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time; they share the cores.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time. [1; on a cluster, its workers]")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of a run. [cores / jobs]")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that a run may take.")
+    ] = None,
+    backend: Annotated[str, typer.Option(help=f"One of {', '.join(BACKENDS)}.")] = "loky",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of a Dask cluster.")
+    ] = None,
+    device: Annotated[str, typer.Option(help=f"One of {', '.join(DEVICES)}.")] = "auto",
     dtype: Annotated[str | None, typer.Option(help=f"One of {', '.join(DTYPES)}.")] = None,
     engine: Annotated[
         str, typer.Option(help=f"How matrix tasks are trained: {', '.join(ENGINES)}.")
@@ -89,19 +101,24 @@ def sweep(
     )
     check_added(chosen.methods)
     planned = plan(chosen, settings)
-    how = Execution(_device(device), threads or cores() // jobs or 1, engine)
-    planned_jobs = jobs_of(planned, seeds_at_once)
-    _check(planned_jobs, how)
+    check_backend(backend, scheduler)
+    how = Execution(checked_device(device), threads, engine, timeout)
+    if backend == "loky":
+        own = threads or cores() // (jobs or 1) or 1
+        how = replace(how, device=how.place.type, threads=own)
+    planned_jobs = jobs_of(planned, how, seeds_at_once)
     folder = out or Path("runs") / Path(preset).stem
-    if dry_run:
-        _describe(planned)
-        return
     store = Store(folder)
+    if dry_run:
+        print(describe(planned, store, jobs or 1))
+        return
     store.prepare()
-    try:
-        statuses = run_all(planned_jobs, store, jobs, how)
-    finally:
-        store.collect()  # what is finished is written down, whatever happened to the others
+    planned_jobs = [each for each in planned_jobs if not all(is_done(*p, store) for p in each[0])]
+    workers = jobs or (1 if backend == "loky" else -1)
+    with stopping_at_once(store):
+        statuses = run_all(planned_jobs, store, workers, backend, scheduler)
+    statuses["ok"] += len(planned) - statuses.total()
+    store.collect()
     print(write_table(folder))
     for path in write_figures(folder):
         print(path)
@@ -110,6 +127,29 @@ def sweep(
     if unfinished:
         print(f"{unfinished} of {statuses.total()} runs did not finish; see {folder / 'table.md'}.")
         raise typer.Exit(1)
+
+
+@contextmanager
+def stopping_at_once(store: Store) -> Iterator[None]:
+    """At Ctrl-C, or when asked to terminate, kill what runs; what is finished is written down."""
+
+    def stop(number: int, frame: object) -> None:
+        stop_all()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        store.collect()
+        print(
+            f"Stopped. What is finished is in {store.csv}; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def with_options(preset: Preset, options: dict[str, Any], domain_options: dict[str, Any]) -> Preset:
@@ -125,60 +165,31 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def jobs_of(planned: Planned, seeds_at_once: bool) -> list[Planned]:
-    """What is executed in one go: a run, or all seeds of one, where that can be."""
+def jobs_of(
+    planned: Planned, how: Execution, seeds_at_once: bool
+) -> list[tuple[Planned, Execution]]:
+    """What is executed in one go, and how: a run, or all seeds of one, where that can be.
+
+    Graphs, whose updates differ in shape, are trained one at a time and eagerly. Raises UsageError
+    if a job cannot be executed as it is asked.
+    """
     families: dict[str, Planned] = {}
     for run, evaluations in planned:
         at_once = seeds_at_once and run.task.domain == "matrix"
         families.setdefault(run.family if at_once else run.key, []).append((run, evaluations))
-    return list(families.values())
+    return [(job, _executed(job, how)) for job in families.values()]
 
 
-def run_all(jobs: list[Planned], store: Store, workers: int, how: Execution) -> Counter[str]:
-    """Execute everything, ``workers`` jobs at a time, and count how the runs ended."""
-    statuses: Counter[str] = Counter()
-    with Display(store, [run for job in jobs for run, _ in job]) as display:
-        work = (
-            delayed(_execute)(
-                job, store.folder, replace(how, engine=_engine(job, how)), {*ADDED.values()}
-            )
-            for job in jobs
-        )
-        for ended in Parallel(n_jobs=workers, return_as="generator_unordered")(work):
-            for run, status in ended:
-                display.finished(run, status)
-                statuses[status] += 1
-    return statuses
-
-
-def _execute(
-    job: Planned, folder: Path, how: Execution, plugins: set[str]
-) -> list[tuple[Run, str]]:
-    load_plugins(plugins)  # a worker is a process of its own
-    return list(zip([run for run, _ in job], execute(job, folder, how), strict=True))
-
-
-def _check(jobs: list[Planned], how: Execution) -> None:
-    """Raise UsageError if a job cannot be executed so."""
-    for job in jobs:
-        run, _ = job[0]
-        try:
-            if METHODS[run.method].learns:
-                check_engine(_engine(job, how), run.task, how.device, len(job))
-        except ValueError as error:
-            raise UsageError(f"{error}") from error
-
-
-def _engine(job: Planned, how: Execution) -> str:
-    """The engine asked for, or for graphs, whose updates differ in shape, the one that can."""
-    return how.engine if job[0][0].task.domain == "matrix" else "eager"
-
-
-def _describe(planned: Planned) -> None:
-    for run, evaluations in planned:
-        tests = ", ".join(f"{e.size} {e.difficulty}" for e in evaluations)
-        print(f"{run.key}  {run}: {tests}; up to {evaluations[0].steps[-1]} steps")
-    print(f"{len(planned)} runs")
+def _executed(job: Planned, how: Execution) -> Execution:
+    run, _ = job[0]
+    how = how if run.task.domain == "matrix" else replace(how, engine="eager")
+    try:
+        if METHODS[run.method].learns:
+            place = how.place if how.device == "auto" else how.device
+            check_engine(how.engine, run.task, place, len(job))
+    except ValueError as error:
+        raise UsageError(f"{error}") from error
+    return how
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -195,16 +206,6 @@ def _difficulty(name: str) -> str | float:
         return float(name)
     except ValueError:
         return name
-
-
-def _device(name: str) -> torch.device:
-    """The device asked for. Raises UsageError if it is not there."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise unknown("device", name, ["auto", "cpu", "cuda"])
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("There is no CUDA device here; use --device cpu or auto.")
-    there = torch.cuda.is_available() and name != "cpu"
-    return torch.device("cuda" if there else "cpu")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -60,10 +61,14 @@ def _line(name: str, rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
         return line
     return line | {
         "steps": f"{done['steps_used'].max():.3g}",
-        "parameters": f"{done['parameters'].max():,.0f}",
-        "operations": f"{(done['flops'] / done['steps_used']).max():.2g}",
-        "training": f"{done['train_seconds'].max():.3g} s" if done["train_seconds"].any() else "",
+        "parameters": _most(done["parameters"], "{:,.0f}"),
+        "operations": _most(done["flops"] / done["steps_used"], "{:.2g}"),
+        "training": _most(done["train_seconds"].replace(0, np.nan), "{:.3g} s"),
     }
+
+
+def _most(values: pd.Series, text: str) -> str:
+    return "" if values.isna().all() else text.format(values.max())
 
 
 def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:

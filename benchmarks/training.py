@@ -12,11 +12,12 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError
 
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, unknown
 from benchmarks.memory import HighWater
 from benchmarks.provenance import provenance
 from benchmarks.registry import METHODS
 from benchmarks.runs import Run
+from benchmarks.store import set_aside
 from irem_core import engine
 from irem_core.checkpoint import (
     CONFIG,
@@ -30,17 +31,41 @@ from irem_core.method import Method
 from irem_core.precision import DTYPES
 from irem_core.trainer import CurvePoint, DivergedError, Trainer, Training
 
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError)
+"""What reading a file of another kind, or half of one, can raise."""
+
+
+DEVICES = ("auto", "cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class Execution:
     """Where and how runs are executed: it decides rounding, time and memory, not what is computed.
 
+    device: ``auto``, ``cpu`` or ``cuda``, of the machine that executes.
     threads: of a run; None leaves them as they are.
+    timeout: in seconds, of a run; its process is killed then.
     """
 
-    device: torch.device
+    device: str = "cpu"
     threads: int | None = None
     engine: str = "eager"
+    timeout: float | None = None
+
+    @property
+    def place(self) -> torch.device:
+        """The device, here. Raises UsageError if it is not there."""
+        there = torch.cuda.is_available()
+        if self.device == "cuda" and not there:
+            raise UsageError("There is no CUDA device here; use --device cpu or auto.")
+        return torch.device("cuda" if there and self.device != "cpu" else "cpu")
+
+
+def checked_device(name: str) -> str:
+    """The name, if it is one. Raises UsageError otherwise."""
+    if name not in DEVICES:
+        raise unknown("device", name, DEVICES)
+    return name
 
 
 def trained(
@@ -54,28 +79,40 @@ def trained(
     Also what results say of the training. A training run that was cut off goes on. Raises
     DivergedError if a loss or a validation error is not finite.
     """
-    if not is_trained(folder):
+    if not is_trained(run, folder):
         for error in train([run], [folder], how, progress).values():
             raise error
-    return load(folder, how.device)
+    return load(folder, how.place)
 
 
-def is_trained(folder: Path) -> bool:
-    """Whether the folder holds a finished method."""
-    return (folder / WEIGHTS).exists() and (folder / CONFIG).exists()
+def is_trained(run: Run, folder: Path) -> bool:
+    """Whether the folder holds the finished method of a run. What is damaged is set aside."""
+    files = (folder / WEIGHTS, folder / CONFIG)
+    if not all(file.exists() for file in files):
+        return False
+    try:
+        load(folder)
+        if Run.from_config(json.loads((folder / CONFIG).read_text())).key == run.key:
+            return True
+        why = "is of another run"
+    except UsageError as error:
+        why = f"cannot be read ({error})"
+    for file in files:
+        set_aside(file, why)
+    return False
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict[str, Any]]:
-    """A finished method from its folder. Raises UsageError if there is none."""
+    """A finished method from its folder. Raises UsageError if there is none that can be read."""
     try:
         config = json.loads((folder / CONFIG).read_text())
         parameters, _ = read_tensors(folder / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
+        run = Run.from_config(config)
+        method = run.untrained().to(device, DTYPES[run.dtype])
+        method.load_state_dict(parameters)
+        return method.eval(), config["training"]
+    except UNREADABLE as error:
         raise UsageError(f"{folder} holds no trained method: {error}.") from error
-    run = Run.from_config(config)
-    method = run.untrained().to(device, DTYPES[run.dtype])
-    method.load_state_dict(parameters)
-    return method.eval(), config["training"]
 
 
 def train(
@@ -89,13 +126,13 @@ def train(
     for run, folder in zip(runs, folders, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
         write_config(folder, run.config())
-    memory = HighWater(how.device)
+    memory = HighWater(how.place)
     candidates = runs[0].training.candidates if METHODS[runs[0].method].learns else []
     trainers: list[list[Trainer]] = [[] for _ in runs]
     diverged: dict[Trainer, DivergedError] = {}
     for i, training in enumerate(candidates):
-        each = [Trainer(run.untrained(), training, run.seed, how.device) for run in runs]
         states = [_state(folder, training) for folder in folders]
+        each = [_resumed(run, training, how, s) for run, s in zip(runs, states, strict=True)]
         before = i * training.train_iterations
         diverged |= engine.train(each, how.engine, states, _after(before, progress))
         for own, trainer in zip(trainers, each, strict=True):
@@ -105,9 +142,25 @@ def train(
         if own and all(trainer in diverged for trainer in own):
             failed[run.key] = diverged[own[-1]]
         else:
-            about = {"peak_bytes": memory.read(), **provenance(how.device, run.dtype)}
+            about = {"peak_bytes": memory.read(), **provenance(how.place, run.dtype)}
             _keep(run, folder, own, diverged, about)
     return failed
+
+
+def _resumed(run: Run, training: Training, how: Execution, state: Path) -> Trainer:
+    """The training run where it was cut off, if it was."""
+
+    def fresh() -> Trainer:
+        return Trainer(run.untrained(), training, run.seed, how.place)
+
+    trainer = fresh()
+    try:
+        if state.exists():
+            trainer.load(state)
+    except ValueError as error:
+        set_aside(state, str(error))
+        return fresh()
+    return trainer
 
 
 def _keep(

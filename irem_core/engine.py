@@ -49,14 +49,11 @@ def train(
     """Train to the end, and leave every method with its best parameters.
 
     Several trainers, which may differ in their seeds alone, are trained as one batched computation.
-    With ``states`` every run is saved to its file after each validation, and goes on from it if it
-    is there. Returns what went wrong with those that diverged, which costs the others nothing.
-    Raises ValueError if the engine cannot train them, or not as one.
+    With ``states`` every run is saved to its file after each validation. Returns what went wrong
+    with those that diverged, which costs the others nothing. Raises ValueError if the engine cannot
+    train them, or not as one.
     """
     _check(trainers, engine)
-    for trainer, state in zip(trainers, states, strict=bool(states)):
-        if state.exists():
-            trainer.load(state)
     diverged: dict[Trainer, DivergedError] = {}
     group: Sequence[Trainer] = ()
     while behind := _behind([t for t in trainers if not (t.finished or t in diverged)]):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from irem_core.checkpoint import read_tensors, write_tensors
@@ -219,8 +220,16 @@ class Trainer:
         write_tensors(path, tensors, about)
 
     def load(self, path: Path) -> None:
-        """Go on from what ``save`` wrote."""
-        tensors, about = read_tensors(path)
+        """Go on from what ``save`` wrote.
+
+        Raises ValueError if the file is damaged or of another run; the trainer is of no use then.
+        """
+        try:
+            self._take(*read_tensors(path))
+        except (SafetensorError, KeyError, TypeError, RuntimeError, IndexError) as error:
+            raise ValueError(f"{path} is not a state of this run: {error}") from error
+
+    def _take(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         self.method.load_state_dict(_under("method", tensors))
         self.best = {
             k: v.to(self.validation.target.device) for k, v in _under("best", tensors).items()

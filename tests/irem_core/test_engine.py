@@ -100,6 +100,7 @@ def test_seeds_that_were_cut_off_apart_meet_again(tmp_path):
         train([trainer(seed=1)], states=states[1:], progress=cut_off)
     seen = []
     resumed = [trainer(seed=seed) for seed in range(2)]
+    resumed[1].load(states[1])
     train(resumed, states=states, progress=seen.append)
     assert seen == [1, 2, 3, 4, 5, 6]  # the first alone up to 3, then both
     for seed, own in enumerate(resumed):

@@ -53,6 +53,7 @@ def test_a_run_cut_off_in_the_middle_ends_the_same(cls, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train([make(cls=cls)], states=[tmp_path / "state"], progress=cut_off)
     resumed = make(cls=cls)
+    resumed.load(tmp_path / "state")
     seen = []
     train([resumed], states=[tmp_path / "state"], progress=seen.append)
     assert seen[0] == 5  # after the validation at 4, not from the start

@@ -1,0 +1,152 @@
+"""Answers from elsewhere: ``python -m benchmarks.answers export`` and ``score``.
+
+The test problems of an evaluation go out as NumPy arrays, answers to them come in, from whatever
+framework, and are measured as our own methods are. Rows are problems: x [B, n_in] and start
+[B, n_out] are matrices flattened row by row, of graphs N x N; answers are like start, or [T, B,
+n_out] after 1 to T steps.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.cli import Plugins, run_app
+from benchmarks.errors import UsageError
+from benchmarks.evaluation import draw_test_problems, measured, rows, yardstick
+from benchmarks.execute import columns
+from benchmarks.provenance import provenance
+from benchmarks.registry import METHODS, load_plugins, task_named
+from benchmarks.runs import Evaluation, external_key
+from benchmarks.settings import parse_assignments
+from benchmarks.store import EXAMPLES, TRACE, Store
+from irem_core.types import Batch, Task
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def export(
+    task: Annotated[str, typer.Option(help="Its name.")],
+    out: Annotated[Path, typer.Option(help="The file, ending in .npz.")],
+    size: Annotated[int | None, typer.Option(min=1, help="Side, or nodes. [the paper's]")] = None,
+    difficulty: Annotated[str | None, typer.Option(help="same, harder, or a number.")] = None,
+    problems: Annotated[int, typer.Option(min=2, help="How many.")] = 1000,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value of the task.")
+    ] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Write test problems: x, start, for graphs nodes, and about, which says what they are."""
+    load_plugins(plugins)
+    about: dict[str, Any] = {
+        "task": task,
+        "values": parse_assignments(assignments or []),
+        "size": size,
+        "difficulty": difficulty,
+        "problems": problems,
+    }
+    _, evaluation, batch = _test(about)
+    about |= {"size": evaluation.size, "difficulty": evaluation.difficulty}
+    arrays: dict[str, Any] = {name: t.numpy() for name, t in batch.problem.named().items()}
+    with out.open("wb") as file:
+        np.savez_compressed(file, about=json.dumps(about), **arrays)
+    print(
+        f"{out}: {problems} problems of {task}; answers are {list(batch.target.shape)}, "
+        "or [T, ...] after 1 to T steps"
+    )
+
+
+@app.command()
+def score(
+    problems: Annotated[Path, typer.Argument(help="What export wrote.")],
+    answers: Annotated[Path, typer.Argument(help="Answers to it, .npy.")],
+    method: Annotated[str, typer.Option(help="The name of what answered.")],
+    out: Annotated[Path, typer.Option(help="The folder of results that gets the rows.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of its training.")] = 0,
+    plugins: Plugins = None,
+) -> None:
+    """Measure answers, and add their rows, marked external, to a folder of results."""
+    load_plugins(plugins)
+    if method in METHODS:
+        raise UsageError(f"{method!r} is a method of the suite; give yours another name.")
+    about = _read_about(problems)
+    task, evaluation, batch = _test(about)
+    given = _read_answers(answers, batch)
+    evaluation = evaluation.with_steps([len(given)])
+    store = Store(out)
+    store.prepare()
+    key = external_key(method, task, seed)
+    against = yardstick(task, task.test(evaluation.size, evaluation.difficulty), len(batch))
+    answered = [batch.problem.start, *torch.from_numpy(given)]
+    result = measured(answered, batch, task, against.variance)
+    values = {name: value for name, value in about["values"].items() if name != "size"}
+    common = columns(method, task, seed, values, key, evaluation) | {"external": True}
+    common |= provenance(torch.device("cpu"), "float64")
+    store.write_evaluation(
+        key,
+        evaluation.key(task),
+        [common | row for row in rows(result, against, evaluation)],
+        {TRACE: result.frame(), EXAMPLES: result.examples},
+    )
+    print(f"{store.csv}: {len(store.collect())} rows")
+
+
+def _test(about: dict[str, Any]) -> tuple[Task, Evaluation, Batch]:
+    """The task, how it is tested, and the test problems."""
+    try:
+        make: Any = task_named(about["task"])
+        values = dict(about["values"])
+        matrix = make.domain == "matrix"
+        if matrix and about["size"] is not None:
+            values["size"] = about["size"]
+        task = make(**values)
+        size = about["size"] or task.size
+        difficulty = _number(about["difficulty"]) or task.difficulty_of(size)
+        tested = task.test(size, difficulty)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{about['task']}: {error}") from error
+    evaluation = Evaluation(size, difficulty, about["problems"], ())
+    return task, evaluation, draw_test_problems(tested, about["problems"])
+
+
+def _number(difficulty: str | float | None) -> str | float | None:
+    try:
+        return None if difficulty is None else float(difficulty)
+    except ValueError:
+        return difficulty
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+        {about[name] for name in ("task", "values", "size", "difficulty", "problems")}
+        return about
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} is not what `export` wrote: {error}.") from error
+
+
+def _read_answers(path: Path, batch: Batch) -> np.ndarray:
+    """[T, B, n_out]. Raises UsageError for another shape, and for what is not a number."""
+    try:
+        answers = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} cannot be read as a NumPy array: {error}.") from error
+    shape = tuple(batch.target.shape)
+    if not isinstance(answers, np.ndarray) or answers.shape[-2:] != shape or answers.ndim > 3:
+        said = getattr(answers, "shape", "several arrays")
+        raise UsageError(f"{path} must hold an array {list(shape)} or [T, ...], not {said}.")
+    if answers.dtype.kind not in "fiu" or not np.isfinite(answers).all():
+        raise UsageError(f"{path} holds entries that are not finite numbers.")
+    return answers.reshape(-1, *shape).astype(np.float64)
+
+
+if __name__ == "__main__":
+    run_app(app)

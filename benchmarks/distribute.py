@@ -1,0 +1,110 @@
+"""Many runs, over the cores of this machine or the workers of a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from joblib import Parallel, delayed, parallel_config
+
+from benchmarks.errors import UsageError, unknown
+from benchmarks.execute import Planned, execute, give_up
+from benchmarks.progress import Display
+from benchmarks.registry import ADDED, load_plugins
+from benchmarks.runs import Run
+from benchmarks.store import Store
+from benchmarks.supervise import CrashedError, StoppedError, supervised
+from benchmarks.training import Execution
+
+BACKENDS = ("loky", "dask")
+"""Processes of loky on this machine; the workers of a Dask cluster."""
+
+RETRY = 1.0  # seconds, before runs that another sweep is at are asked for again
+
+
+def run_all(
+    jobs: list[tuple[Planned, Execution]],
+    store: Store,
+    workers: int,
+    backend: str = "loky",
+    scheduler: str | None = None,
+) -> Counter[str]:
+    """Execute everything, ``workers`` jobs at a time, and count how the runs ended.
+
+    Joblib hands the jobs out. Each is executed in a process that is watched, so that one that takes
+    too long or dies costs its own runs only. Jobs that another sweep is at are waited for.
+    """
+    statuses: Counter[str] = Counter()
+    plugins = {*ADDED.values()}
+    with _distributing(backend, scheduler), Display(store, _runs(jobs)) as display:
+        waiting = dict(enumerate(jobs))
+        while waiting:
+            work = (
+                delayed(_supervise)(number, job, store.folder.resolve(), how, plugins)
+                for number, (job, how) in list(waiting.items())
+            )
+            parallel = Parallel(workers, return_as="generator_unordered", batch_size=1)
+            for number, ended in parallel(work):
+                if ended is None:
+                    continue
+                for (run, _), status in zip(waiting.pop(number)[0], ended, strict=True):
+                    display.finished(run, status)
+                    statuses[status] += 1
+            time.sleep(RETRY if waiting else 0)
+    return statuses
+
+
+def _runs(jobs: list[tuple[Planned, Execution]]) -> list[Run]:
+    return [run for job, _ in jobs for run, _ in job]
+
+
+def _supervise(
+    number: int, job: Planned, folder: Path, how: Execution, plugins: set[str]
+) -> tuple[int, list[str] | None]:
+    """How each run of a job ended; None if another sweep is at it."""
+    try:
+        with supervised() as process:
+            return number, process.call(_execute, job, folder, how, plugins, timeout=how.timeout)
+    except StoppedError:
+        return number, None
+    except (CrashedError, TimeoutError) as error:
+        load_plugins(plugins)  # a worker of a cluster is a process of its own
+        status = "timeout" if isinstance(error, TimeoutError) else "failed"
+        return number, give_up(job, folder, how, status, error)
+
+
+def _execute(job: Planned, folder: Path, how: Execution, plugins: set[str]) -> list[str] | None:
+    load_plugins(plugins)
+    return execute(job, folder, how)
+
+
+@contextmanager
+def _distributing(backend: str, scheduler: str | None) -> Iterator[None]:
+    """How joblib hands out work. Raises UsageError if there is no such cluster."""
+    if backend == "loky":
+        with parallel_config("threading"):  # a thread for every process that it watches
+            yield
+        return
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise UsageError(
+            "--backend dask needs the extra: pip install 'irem-bench[dask]'"
+        ) from error
+    try:
+        client = Client(scheduler, timeout=10, set_as_default=False)
+    except OSError as error:
+        raise UsageError(f"There is no Dask scheduler at {scheduler}: {error}.") from error
+    with client, parallel_config("dask", client=client):
+        yield
+
+
+def check_backend(backend: str, scheduler: str | None) -> None:
+    """Raise UsageError for a backend that there is not, or a cluster without an address."""
+    if backend not in BACKENDS:
+        raise unknown("backend", backend, BACKENDS)
+    if (backend == "dask") != (scheduler is not None):
+        raise UsageError("--backend dask and --scheduler ADDRESS go together.")

@@ -1,0 +1,72 @@
+"""What a sweep costs beside its runs: ``pytest benchmarks/test_overhead.py --benchmark-only``."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from benchmarks.cli import run_command
+from benchmarks.sweep import sweep
+
+RUNS = 200
+DOES_NOTHING = """
+import torch
+
+from irem_core.method import Method
+from irem_core.metric import mean_squared_error
+from irem_core.types import Step
+
+
+class Nothing(Method):
+    name = "nothing"
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.offset = torch.nn.Parameter(torch.zeros(task.n_out))
+
+    @classmethod
+    def can_express(cls, task):
+        return False
+
+    def unroll(self, problem, steps):
+        yield Step(problem.start)
+        for _ in range(steps):
+            yield Step(problem.start + self.offset * problem.mask)
+
+    def loss(self, batch):
+        *_, last = self.unroll(batch.problem, 1)
+        return mean_squared_error(last.answer, batch), last.answer
+
+
+METHODS = [Nothing]
+"""
+
+
+def run_nothing(folder, runs):
+    """Sweep over runs of a method that does nothing, 2 at a time."""
+    options = ["--preset", "smoke", "--tasks", "addition", "--methods", "nothing"]
+    options += ["--seeds", str(runs), "--jobs", "2", "--threads", "1"]
+    options += ["--plugin", "nothing_plugin", "--set", "train_iterations=0"]
+    with pytest.raises(SystemExit) as ended:
+        run_command(sweep, [*options, "--out", str(folder)])
+    assert ended.value.code == 0
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "nothing_plugin.py").write_text(DOES_NOTHING)
+    monkeypatch.syspath_prepend(tmp_path)
+    run_nothing(tmp_path / "first", 2)  # the processes are there then
+    return tmp_path
+
+
+@pytest.mark.benchmark(group=f"a sweep of {RUNS} runs that do nothing, 2 at a time")
+@pytest.mark.parametrize("what", ["all to do", "all done"])
+def test_overhead(benchmark, folder, what):
+    out = folder / "out"
+    if what == "all done":
+        run_nothing(out, RUNS)
+    benchmark.pedantic(run_nothing, (out, RUNS), rounds=1)
+    benchmark.extra_info["parent_bytes"] = psutil.Process().memory_info().rss
+    if benchmark.stats:
+        benchmark.extra_info["seconds_a_run"] = benchmark.stats.stats.median / RUNS

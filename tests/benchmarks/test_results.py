@@ -1,0 +1,137 @@
+"""Looking after a folder of results."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from benchmarks.cli import run_app
+from benchmarks.results import app
+from benchmarks.store import Store, read_results
+from benchmarks.sweep import run_command, sweep
+
+TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        run_app(app, [str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def swept(folder, *options):
+    with pytest.raises(SystemExit):
+        run_command(sweep, [*TINY, *map(str, options), "--out", str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return swept(tmp_path_factory.mktemp("results"), "--seeds", 2)
+
+
+@pytest.fixture
+def folder(results, tmp_path):
+    return shutil.copytree(results, tmp_path / "copy")
+
+
+def test_status_counts_runs_and_names_what_went_wrong(folder, capsys):
+    swept(folder, "--set", "irem.step_size=1e38")
+    (folder / "working" / "0123456789abcdef.progress").write_text("17")
+    capsys.readouterr()
+    assert run("status", folder) == 0
+    said = capsys.readouterr().out
+    assert "| ('addition', 'irem')" in said.replace("  ", " ")
+    assert "0123456789abcdef: at work, 17 updates" in said
+    assert "irem on addition, seed 0: irem on addition(size=3), seed 0: at update 1 the" in said
+
+
+def test_collect_makes_the_csv_again(folder):
+    before = (folder / "results.csv").read_bytes()
+    (folder / "results.csv").unlink()
+    assert run("collect", folder) == 0
+    assert (folder / "results.csv").read_bytes() == before
+
+
+def test_merging_takes_over_what_is_not_there(folder, tmp_path):
+    other = swept(tmp_path / "other", "--methods", "irem", "--seeds", 3)
+    parts = swept(tmp_path / "parts", "--methods", "trivial")
+    assert run("merge", tmp_path / "all", parts, other) == 0
+    merged = read_results(tmp_path / "all")
+    assert set(merged["seed"]) == {0, 1, 2}
+    assert set(merged["method"]) == {"irem", "trivial_constant", "trivial_copy"}
+    assert run("merge", tmp_path / "all", folder) == 0  # the same numbers once more
+    pd.testing.assert_frame_equal(read_results(tmp_path / "all"), merged)
+    before = {path: path.read_bytes() for path in tmp_path.glob("all/runs/*/*/rows.json")}
+    swept(tmp_path / "all", "--seeds", 3)
+    assert before == {path: path.read_bytes() for path in before}  # nothing was left to do
+
+
+def test_conflicts_are_named_and_nothing_is_overwritten(folder, results, capsys):
+    path = sorted(folder.glob("runs/*/*/rows.json"))[0]
+    rows = json.loads(path.read_text())
+    rows[0]["mse"] += 1
+    path.write_text(json.dumps(rows))
+    before = path.read_bytes()
+    assert run("merge", folder, results) == 1
+    said = capsys.readouterr().out
+    assert "has other numbers than" in said
+    assert str(path.parent) in said
+    assert path.read_bytes() == before
+
+
+def test_a_result_replaces_a_failure(tmp_path):
+    options = ["--methods", "irem", "--set", "train_iterations=100000"]
+    failed = swept(tmp_path / "failed", *options, "--timeout", 1)
+    assert set(read_results(failed)["status"]) == {"timeout"}
+    store = Store(failed)
+    (key,) = set(store.frame()["run_key"])
+    good = shutil.copytree(failed, tmp_path / "good")
+    for path in good.glob("runs/*/*/rows.json"):
+        rows = [row | {"status": "ok", "mse": 0.5} for row in json.loads(path.read_text())]
+        path.write_text(json.dumps(rows))
+        for name in ("trace.parquet", "examples.parquet"):
+            pd.DataFrame({"step": [0]}).to_parquet(path.with_name(name))
+    assert run("merge", failed, good) == 0
+    assert set(read_results(failed)["status"]) == {"ok"}
+    assert set(read_results(failed)["run_key"]) == {key}
+
+
+def test_clean_removes_leftovers_and_no_result(folder, capsys):
+    before = read_results(folder)
+    run_folder = sorted(folder.glob("runs/*/method.safetensors"))[0].parent
+    leftovers = [run_folder / name for name in ("curve.csv.1.part", "rows.json.damaged")]
+    leftovers.append(run_folder / "state-0.001.safetensors")
+    for path in leftovers:
+        path.write_text("")
+    assert run("clean", folder, "--dry-run") == 0
+    assert all(path.exists() for path in leftovers)
+    assert run("clean", folder) == 0
+    said = capsys.readouterr().out
+    assert all(str(path) in said and not path.exists() for path in leftovers)
+    pd.testing.assert_frame_equal(read_results(folder), before)
+    assert not list((folder / "working").iterdir())
+
+
+def test_clean_failed_removes_runs_without_a_result(folder):
+    swept(folder, "--methods", "irem", "--set", "irem.step_size=1e38")
+    assert "diverged" in set(read_results(folder)["status"])
+    assert run("clean", folder, "--failed") == 0
+    assert set(read_results(folder)["status"]) == {"ok"}
+
+
+def test_what_a_process_is_at_is_left_alone(folder):
+    store = Store(folder)
+    run_folder = sorted(folder.glob("runs/*"))[0]
+    (run_folder / "x.part").write_text("")
+    with store.lock(run_folder.name):
+        assert run("clean", folder) == 0
+        assert (run_folder / "x.part").exists()
+
+
+@pytest.mark.parametrize("command", ["status", "collect", "clean"])
+def test_a_folder_that_is_none(command, tmp_path, capsys):
+    assert run(command, tmp_path) == 2
+    assert f"{tmp_path} is no folder of results" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

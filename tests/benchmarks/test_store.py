@@ -1,0 +1,141 @@
+"""Files that are not what they should be, and several sweeps on one folder."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from benchmarks.execute import execute
+from benchmarks.preset import checked, read_preset
+from benchmarks.runs import plan
+from benchmarks.store import Store, read_results
+from benchmarks.sweep import with_options
+from benchmarks.training import Execution
+
+NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
+HOW = Execution(threads=1)
+
+
+def small(methods=("irem",), **settings):
+    preset = with_options(
+        checked(read_preset("smoke")), {"tasks": ["addition"], "methods": list(methods)}, {}
+    )
+    return plan(preset, settings)
+
+
+def numbers(store):
+    return store.collect().drop(columns=NOT_RESULTS)
+
+
+@pytest.fixture
+def done(tmp_path):
+    """A finished run, and its store."""
+    store, job = Store(tmp_path), small()
+    store.prepare()
+    assert execute(job, tmp_path, HOW) == ["ok"]
+    return store, job
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("rows.json", lambda content: content[: len(content) // 2]),
+        ("rows.json", lambda content: b"[]x"),
+        ("rows.json", lambda content: b"{}"[:1]),
+        ("rows.json", lambda content: b'[{"schema": 1}]'),
+        ("rows.json", lambda content: content.replace(b'"run_key": "', b'"run_key": "0')),
+        ("rows.json", lambda content: b"\xff\x00"),
+        ("trace.parquet", lambda content: content[:-3]),
+        ("trace.parquet", lambda content: b""),
+        ("examples.parquet", lambda content: content[:10]),
+    ],
+)
+def test_a_damaged_evaluation_is_named_set_aside_and_made_again(done, pattern, damage, caplog):
+    store, job = done
+    before = numbers(store)
+    path = sorted(store.folder.glob(f"runs/*/*/{pattern}"))[0]
+    path.write_bytes(damage(path.read_bytes()))
+    assert execute(job, store.folder, HOW) == ["ok"]
+    assert str(path) in caplog.text
+    assert path.with_name(f"{pattern}.damaged").exists()
+    pd.testing.assert_frame_equal(numbers(store), before)
+
+
+@pytest.mark.parametrize("name", ["method.safetensors", "config.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 100])
+def test_a_damaged_method_is_trained_again(done, name, content, caplog):
+    store, job = done
+    before = numbers(store)
+    for path in store.folder.glob("runs/*/*/*"):
+        path.unlink()
+    path = next(store.folder.glob(f"runs/*/{name}"))
+    path.write_bytes(content)
+    assert execute(job, store.folder, HOW) == ["ok"]
+    assert str(path) in caplog.text
+    pd.testing.assert_frame_equal(numbers(store), before)
+
+
+def test_a_method_of_another_run_is_not_taken(done, caplog):
+    store, job = done
+    other = small(hidden=4)
+    (run, _), (mine, _) = other[0], job[0]
+    folder = store.run_folder(run.key)
+    folder.mkdir()
+    for name in ("config.json", "method.safetensors"):
+        (folder / name).write_bytes((store.run_folder(mine.key) / name).read_bytes())
+    assert execute(other, store.folder, HOW) == ["ok"]
+    assert "is of another run" in caplog.text
+    assert json.loads((folder / "config.json").read_text())["settings"]["hidden"] == 4
+
+
+def test_a_damaged_state_starts_the_training_again(done, tmp_path, caplog):
+    store, job = done
+    again = Store(tmp_path / "again")
+    again.prepare()
+    folder = again.run_folder(job[0][0].key)
+    folder.mkdir()
+    rate = job[0][0].training.learning_rate
+    (folder / f"state-{rate!r}.safetensors").write_bytes(b"half of it")
+    assert execute(job, again.folder, HOW) == ["ok"]
+    assert "is not a state of this run" in caplog.text
+    pd.testing.assert_frame_equal(numbers(again), numbers(store))
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path):
+    store, job = Store(tmp_path), small()
+    store.prepare()
+    with store.lock(job[0][0].key):
+        assert execute(job, tmp_path, HOW) is None
+    assert execute(job, tmp_path, HOW) == ["ok"]
+
+
+def test_two_sweeps_on_one_folder_do_no_work_twice(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
+    command += ["--tasks", "addition", "--methods", "irem,trivial", "--seeds", "3", "--out", "X"]
+    command += ["--set", "train_iterations=200"]
+    sweeps = [
+        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [sweep.wait() for sweep in sweeps] == [0, 0], [s.stderr.read() for s in sweeps]
+    results = read_results(tmp_path / "X")
+    assert set(results["status"]) == {"ok"}
+    assert not results.duplicated(["run_key", "difficulty", "steps", "selection"]).any()
+    # a run that was trained twice would have been written twice
+    made = [path.stat().st_mtime for path in tmp_path.glob("X/runs/*/method.safetensors")]
+    rows = [path.stat().st_mtime for path in tmp_path.glob("X/runs/*/*/rows.json")]
+    assert len(made) == 5
+    assert max(rows) < time.time()
+    for sweep in sweeps:
+        sweep.stderr.close()
+
+
+def test_results_can_be_collected_while_a_sweep_is_at_work(tmp_path):
+    store, job = Store(tmp_path), small(("irem", "trivial_copy"))
+    store.prepare()
+    execute(job[1:], tmp_path, HOW)
+    with store.lock(job[0][0].key):
+        assert set(store.collect()["method"]) == {"trivial_copy"}
