@@ -28,6 +28,8 @@ from benchmarks.settings import parse_assignments
 from benchmarks.store import EXAMPLES, TRACE, Store
 from irem_core.types import Batch, Task
 
+ABOUT = ("task", "values", "size", "difficulty", "problems")
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -127,9 +129,8 @@ def _read_about(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
-        {about[name] for name in ("task", "values", "size", "difficulty", "problems")}
-        return about
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        return {name: about[name] for name in ABOUT}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UsageError(f"{path} is not what `export` wrote: {error}.") from error
 
 

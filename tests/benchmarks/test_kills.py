@@ -14,7 +14,7 @@ import pytest
 from benchmarks.store import Store, read_results
 
 COMMAND = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
-COMMAND += ["--tasks", "addition,edge_copy", "--methods", "irem,feedforward", "--seeds", "2"]
+COMMAND += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]
 COMMAND += ["--set", "train_iterations=400", "--set", "validate_every=50", "--jobs", "2"]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
 
@@ -53,7 +53,7 @@ def disturbed(folder, kills):
             [*COMMAND, "--out", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as sweep:
             try:
-                sweep.wait(chance.uniform(2, 14))
+                sweep.wait(chance.uniform(2, 10))
             except subprocess.TimeoutExpired:
                 killed.append(kill_something(sweep, chance))
             sweep.wait()
