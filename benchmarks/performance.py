@@ -24,8 +24,8 @@ BEFORE = ("plain", "autograd", "eager", "in turn")  # what the others of a group
 LEGEND = """\
 Medians. Ratio: of the first line of the group to this one, in the same run. Peak: memory of tensors
 made on the way, above what was there. Operations: counted as they run, a multiply-add is 2. Share:
-operations a second, of what products of 1024 x 512 and 512 x 512 matrices of the same type reached
-in the same run.
+operations a second, of the most that products of 1024 x 512 and 512 x 512 matrices of the same type
+reached at the start of the same run.
 """
 
 
