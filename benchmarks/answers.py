@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +27,13 @@ from benchmarks.registry import METHODS, load_plugins, task_named
 from benchmarks.runs import Evaluation, external_key
 from benchmarks.settings import parse_assignments
 from benchmarks.store import EXAMPLES, TRACE, Store
+from irem_core.checkpoint import write_whole
 from irem_core.types import Batch, Task
 
 ABOUT = ("task", "values", "size", "difficulty", "problems")
+
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+"""What NumPy raises for a file that is not its own."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -57,8 +62,12 @@ def export(
     _, evaluation, batch = _test(about)
     about |= {"size": evaluation.size, "difficulty": evaluation.difficulty}
     arrays: dict[str, Any] = {name: t.numpy() for name, t in batch.problem.named().items()}
-    with out.open("wb") as file:
-        np.savez_compressed(file, about=json.dumps(about), **arrays)
+    buffer = BytesIO()
+    np.savez_compressed(buffer, about=json.dumps(about), **arrays)
+    try:
+        write_whole(out, buffer.getvalue())
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from error
     print(
         f"{out}: {problems} problems of {task}; answers are {list(batch.target.shape)}, "
         "or [T, ...] after 1 to T steps"
@@ -78,8 +87,10 @@ def score(
     load_plugins(plugins)
     if method in METHODS:
         raise UsageError(f"{method!r} is a method of the suite; give yours another name.")
-    about = _read_about(problems)
+    about, x = _read_problems(problems)
     task, evaluation, batch = _test(about)
+    if not np.array_equal(x, batch.problem.x.numpy()):
+        raise UsageError(f"{problems} holds other problems than are tested now; export them again.")
     given = _read_answers(answers, batch)
     evaluation = evaluation.with_steps([len(given)])
     store = Store(out)
@@ -91,12 +102,12 @@ def score(
     values = {name: value for name, value in about["values"].items() if name != "size"}
     common = columns(method, task, seed, values, key, evaluation) | {"external": True}
     common |= provenance(torch.device("cpu"), "float64")
-    store.write_evaluation(
-        key,
-        evaluation.key(task),
-        [common | row for row in rows(result, against, evaluation)],
-        {TRACE: result.frame(), EXAMPLES: result.examples},
-    )
+    scored = [common | row for row in rows(result, against, evaluation)]
+    with store.lock(key):
+        if store.rows(key, evaluation.key(task)):
+            print(f"What {method!r}, seed {seed}, had answered before is replaced.")
+        frames = {TRACE: result.frame(), EXAMPLES: result.examples}
+        store.write_evaluation(key, evaluation.key(task), scored, frames)
     print(f"{store.csv}: {len(store.collect())} rows")
 
 
@@ -109,13 +120,14 @@ def _test(about: dict[str, Any]) -> tuple[Task, Evaluation, Batch]:
         if matrix and about["size"] is not None:
             values["size"] = about["size"]
         task = make(**values)
-        size = about["size"] or task.size
-        difficulty = _number(about["difficulty"]) or task.difficulty_of(size)
-        tested = task.test(size, difficulty)
-    except (TypeError, ValueError) as error:
+        size = task.size if about["size"] is None else about["size"]
+        difficulty = _number(about["difficulty"])
+        difficulty = task.difficulty_of(size) if difficulty is None else difficulty
+        evaluation = Evaluation(size, difficulty, about["problems"], ())
+        batch = draw_test_problems(task.test(size, difficulty), evaluation.problems)
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(f"{about['task']}: {error}") from error
-    evaluation = Evaluation(size, difficulty, about["problems"], ())
-    return task, evaluation, draw_test_problems(tested, about["problems"])
+    return task, evaluation, batch
 
 
 def _number(difficulty: str | float | None) -> str | float | None:
@@ -125,12 +137,13 @@ def _number(difficulty: str | float | None) -> str | float | None:
         return difficulty
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def _read_problems(path: Path) -> tuple[dict[str, Any], np.ndarray]:
+    """What the problems are, and their inputs."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
-        return {name: about[name] for name in ABOUT}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            return {name: about[name] for name in ABOUT}, arrays["x"]
+    except UNREADABLE as error:
         raise UsageError(f"{path} is not what `export` wrote: {error}.") from error
 
 
@@ -138,10 +151,11 @@ def _read_answers(path: Path, batch: Batch) -> np.ndarray:
     """[T, B, n_out]. Raises UsageError for another shape, and for what is not a number."""
     try:
         answers = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} cannot be read as a NumPy array: {error}.") from error
     shape = tuple(batch.target.shape)
-    if not isinstance(answers, np.ndarray) or answers.shape[-2:] != shape or answers.ndim > 3:
+    right = isinstance(answers, np.ndarray) and answers.shape[-2:] == shape
+    if not right or answers.ndim > 3 or not answers.size:
         said = getattr(answers, "shape", "several arrays")
         raise UsageError(f"{path} must hold an array {list(shape)} or [T, ...], not {said}.")
     if answers.dtype.kind not in "fiu" or not np.isfinite(answers).all():

@@ -11,17 +11,17 @@ from pathlib import Path
 from joblib import Parallel, delayed, parallel_config
 
 from benchmarks.errors import UsageError, unknown
-from benchmarks.execute import Planned, execute, give_up
+from benchmarks.execute import Planned, execute, give_up, statuses
 from benchmarks.progress import Display
 from benchmarks.registry import ADDED, load_plugins
-from benchmarks.runs import Run
 from benchmarks.store import Store
-from benchmarks.supervise import CrashedError, StoppedError, supervised
+from benchmarks.supervise import StoppedError, TooLongError, supervised
 from benchmarks.training import Execution
 
 BACKENDS = ("loky", "dask")
 """Processes of loky on this machine; the workers of a Dask cluster."""
 
+WORKERS_COME = 600  # seconds that a cluster is given to have its first worker
 RETRY = 1.0  # seconds, before runs that another sweep is at are asked for again
 
 
@@ -37,9 +37,10 @@ def run_all(
     Joblib hands the jobs out. Each is executed in a process that is watched, so that one that takes
     too long or dies costs its own runs only. Jobs that another sweep is at are waited for.
     """
-    statuses: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
     plugins = {*ADDED.values()}
-    with _distributing(backend, scheduler), Display(store, _runs(jobs)) as display:
+    runs = [run for job, _ in jobs for run, _ in job]
+    with _distributing(backend, scheduler), Display(store, runs) as display:
         waiting = dict(enumerate(jobs))
         while waiting:
             work = (
@@ -52,28 +53,26 @@ def run_all(
                     continue
                 for (run, _), status in zip(waiting.pop(number)[0], ended, strict=True):
                     display.finished(run, status)
-                    statuses[status] += 1
+                    ends[status] += 1
             time.sleep(RETRY if waiting else 0)
-    return statuses
-
-
-def _runs(jobs: list[tuple[Planned, Execution]]) -> list[Run]:
-    return [run for job, _ in jobs for run, _ in job]
+    return ends
 
 
 def _supervise(
     number: int, job: Planned, folder: Path, how: Execution, plugins: set[str]
 ) -> tuple[int, list[str] | None]:
-    """How each run of a job ended; None if another sweep is at it."""
+    """How each run of a job ended; None if another sweep is at it, or all is to stop."""
     try:
         with supervised() as process:
             return number, process.call(_execute, job, folder, how, plugins, timeout=how.timeout)
     except StoppedError:
         return number, None
-    except (CrashedError, TimeoutError) as error:
+    except UsageError:  # nothing can be executed so
+        raise
+    except Exception as error:  # whatever it is, it costs this job only
         load_plugins(plugins)  # a worker of a cluster is a process of its own
-        status = "timeout" if isinstance(error, TimeoutError) else "failed"
-        return number, give_up(job, folder, how, status, error)
+        give_up(job, folder, "timeout" if isinstance(error, TooLongError) else "failed", error)
+        return number, statuses(job, Store(folder))
 
 
 def _execute(job: Planned, folder: Path, how: Execution, plugins: set[str]) -> list[str] | None:
@@ -83,28 +82,43 @@ def _execute(job: Planned, folder: Path, how: Execution, plugins: set[str]) -> l
 
 @contextmanager
 def _distributing(backend: str, scheduler: str | None) -> Iterator[None]:
-    """How joblib hands out work. Raises UsageError if there is no such cluster."""
+    """How joblib hands out work.
+
+    Raises UsageError if there is no such cluster, or it loses its workers.
+    """
     if backend == "loky":
         with parallel_config("threading"):  # a thread for every process that it watches
             yield
         return
     try:
-        from dask.distributed import Client
+        from dask.distributed import Client, KilledWorker
     except ImportError as error:
-        raise UsageError(
-            "--backend dask needs the extra: pip install 'irem-bench[dask]'"
-        ) from error
+        raise UsageError("--backend dask needs Dask: pip install 'irem-bench[dask]'.") from error
     try:
         client = Client(scheduler, timeout=10, set_as_default=False)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"There is no Dask scheduler at {scheduler}: {error}.") from error
-    with client, parallel_config("dask", client=client):
-        yield
+    try:
+        with client:
+            client.wait_for_workers(1, timeout=WORKERS_COME)
+            with parallel_config("dask", client=client):
+                yield
+    except TimeoutError as error:
+        raise UsageError(f"No Dask worker came to {scheduler} in {WORKERS_COME} s.") from error
+    except KilledWorker as error:
+        raise UsageError(
+            f"The cluster lost one worker after the other that was at the same run ({error}); what "
+            "is finished is kept, and the same command goes on from there."
+        ) from error
 
 
-def check_backend(backend: str, scheduler: str | None) -> None:
-    """Raise UsageError for a backend that there is not, or a cluster without an address."""
+def check_backend(backend: str, scheduler: str | None, jobs: int | None) -> None:
+    """Raise UsageError for a backend that there is not, or options that do not fit it."""
     if backend not in BACKENDS:
         raise unknown("backend", backend, BACKENDS)
     if (backend == "dask") != (scheduler is not None):
         raise UsageError("--backend dask and --scheduler ADDRESS go together.")
+    if backend == "dask" and jobs is not None:
+        raise UsageError(
+            "--jobs is not for a cluster: it runs as many as its workers have threads."
+        )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import traceback
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from benchmarks.runs import PROTOCOL, Evaluation, Run
 from benchmarks.settings import Settings
 from benchmarks.store import EXAMPLES, SCHEMA, TRACE, Store
 from benchmarks.training import Execution, is_trained, load, train
+from irem_core.checkpoint import write_whole
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
 from irem_core.trainer import DivergedError
 from irem_core.types import Task
 
+log = logging.getLogger(__name__)
+
 ERROR = "error.txt"
-FREED = 2.0  # seconds, in which the system frees the lock of a process that died
+FREED = 10.0  # seconds, in which the system frees the lock of a process that died
 UNFINISHED = ("failed", "timeout", "diverged")
 
 
@@ -51,26 +55,41 @@ def execute(job: Planned, folder: Path, how: Execution) -> list[str] | None:
                 locks.enter_context(store.lock(run.key).acquire(blocking=False))
         except Timeout:
             return None
-        unfinished = [planned for planned in job if not is_done(*planned, store)]
+        unfinished = [each for each in job if not is_done(*each, store, how.began)]
+        for run, evaluations in unfinished:
+            for evaluation in evaluations:
+                store.mend(run.key, evaluation.key(run.task))
         failed = _train([run for run, _ in unfinished], store, how)
         for run, evaluations in unfinished:
             _finish(run, evaluations, store, how, failed.get(run.key))
+    return statuses(job, store)
+
+
+def statuses(job: Planned, store: Store) -> list[str]:
+    """ "ok", or the status of the worst row that could not be measured, of every run."""
     return [_status(run, evaluations, store) for run, evaluations in job]
 
 
-def is_done(run: Run, evaluations: list[Evaluation], store: Store) -> bool:
-    """Whether every budget of every evaluation has its rows."""
-    return all(_is_finished(run, evaluation, store) for evaluation in evaluations)
+def is_done(
+    run: Run, evaluations: list[Evaluation], store: Store, failed_since: str | None = None
+) -> bool:
+    """Whether every budget of every evaluation has been measured.
+
+    With ``failed_since``, a time, also whether since then it was found that it cannot be.
+    """
+    return all(_is_finished(run, each, store, failed_since) for each in evaluations)
 
 
-def give_up(job: Planned, folder: Path, how: Execution, status: str, error: Exception) -> list[str]:
+def give_up(job: Planned, folder: Path, status: str, error: Exception) -> None:
     """Write down that a job could not be executed to its end, unless another process is at it."""
     store = Store(folder)
     for run, evaluations in job:
-        with suppress(Timeout), store.lock(run.key).acquire(timeout=FREED):
-            store.progress_file(run.key).unlink(missing_ok=True)
-            _write_failure(run, evaluations, store, how.place, status, error)
-    return [status for _ in job]
+        try:
+            with store.lock(run.key).acquire(timeout=FREED):
+                store.progress_file(run.key).unlink(missing_ok=True)
+                _write_failure(run, evaluations, store, None, status, error)
+        except (Timeout, OSError) as why:
+            log.warning("%s: %s: %s; that cannot be written: %s", run, status, error, why)
 
 
 def _train(runs: list[Run], store: Store, how: Execution) -> dict[str, Exception]:
@@ -124,7 +143,7 @@ def _evaluate(
     if _is_finished(run, evaluation, store):
         return
     began, memory = time.perf_counter(), HighWater(device)
-    evaluation = evaluation.with_steps(_measured_budgets(run, evaluation, store))
+    evaluation = evaluation.with_steps(_budgets(run, evaluation, store))
     tested = run.task.test(evaluation.size, evaluation.difficulty)
     batch = draw_test_problems(tested, evaluation.problems).to(device, DTYPES[run.dtype])
     against = yardstick(run.task, tested, evaluation.problems)
@@ -141,16 +160,25 @@ def _evaluate(
     )
 
 
-def _is_finished(run: Run, evaluation: Evaluation, store: Store) -> bool:
-    return _measured_budgets(run, evaluation, store) >= set(evaluation.steps)
+def _is_finished(
+    run: Run, evaluation: Evaluation, store: Store, failed_since: str | None = None
+) -> bool:
+    return _budgets(run, evaluation, store, failed_since) >= set(evaluation.steps)
 
 
-def _measured_budgets(run: Run, evaluation: Evaluation, store: Store) -> set[int]:
+def _budgets(
+    run: Run, evaluation: Evaluation, store: Store, failed_since: str | None = None
+) -> set[int]:
+    """Those that were measured, or were found since a time to be impossible."""
     rows = store.rows(run.key, evaluation.key(run.task))
-    return {row["steps"] for row in rows if "mse" in row}
+    return {
+        row["steps"]
+        for row in rows
+        if "mse" in row or (failed_since and row["created"] > failed_since)
+    }
 
 
-def _about(run: Run, evaluation: Evaluation, device: torch.device) -> dict[str, Any]:
+def _about(run: Run, evaluation: Evaluation, device: torch.device | None) -> dict[str, Any]:
     """The columns of a row that are known before anything is measured."""
     settings = run.unusual_settings()
     return {
@@ -194,13 +222,14 @@ def _write_failure(
     run: Run,
     evaluations: list[Evaluation],
     store: Store,
-    device: torch.device,
+    device: torch.device | None,
     status: str,
     error: Exception,
 ) -> None:
     """A row for every budget that has no result, and the traceback beside the run."""
     store.run_folder(run.key).mkdir(parents=True, exist_ok=True)
-    (store.run_folder(run.key) / ERROR).write_text("".join(traceback.format_exception(error)))
+    trace = "".join(traceback.format_exception(error))
+    write_whole(store.run_folder(run.key) / ERROR, trace.encode(errors="backslashreplace"))
     for evaluation in evaluations:
         key = evaluation.key(run.task)
         measured = [row for row in store.rows(run.key, key) if "mse" in row]

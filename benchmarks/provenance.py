@@ -14,13 +14,18 @@ import torch
 import torch_geometric
 
 
-def provenance(device: torch.device, dtype: str) -> dict[str, Any]:
-    """The columns of a row that say what made it."""
+def now() -> str:
+    """In UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance(device: torch.device | None, dtype: str) -> dict[str, Any]:
+    """The columns of a row that say what made it; None is a device that is not known."""
     commit, dirty = _commit()
     return {
         "commit": commit,
         "dirty": dirty,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": now(),
         "torch": torch.__version__,
         "device": _device_name(device),
         "threads": torch.get_num_threads(),
@@ -50,7 +55,9 @@ def _commit() -> tuple[str, bool | None]:
 
 
 @cache
-def _device_name(device: torch.device) -> str:
+def _device_name(device: torch.device | None) -> str:
+    if device is None:
+        return ""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     info = Path("/proc/cpuinfo")
@@ -63,9 +70,9 @@ def _device_name(device: torch.device) -> str:
 
 
 @cache
-def _driver(device: torch.device) -> str:
+def _driver(device: torch.device | None) -> str:
     """The version of a CUDA device's driver; empty for a CPU."""
-    if device.type != "cuda":
+    if device is None or device.type != "cuda":
         return ""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:

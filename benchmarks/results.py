@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +14,8 @@ from filelock import Timeout
 from benchmarks.cli import run_app
 from benchmarks.errors import UsageError
 from benchmarks.execute import ERROR
-from benchmarks.store import ROWS, Store
-from irem_core.checkpoint import WEIGHTS
+from benchmarks.store import FRAMES, ROWS, Store
+from irem_core.checkpoint import WEIGHTS, write_whole
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results.")]
 
@@ -51,7 +52,7 @@ def merge(
     folder: Folder,
     others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Folders to take from.")],
 ) -> None:
-    """Take over the runs of other folders, by key. Where two differ, neither is changed."""
+    """Take over the rows of other folders, by key. Where two differ, neither is changed."""
     sources = [_existing(other) for other in others]
     store = Store(folder)
     store.prepare()
@@ -67,16 +68,22 @@ def merge(
 def clean(
     folder: Folder,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Also runs that have no result at all.")
+        bool, typer.Option("--failed", help="Also runs that failed, with nothing to go on from.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Remove what no result needs: damaged and half-written files, states of finished runs."""
     store = _existing(folder)
-    for path in [*_leftovers(store), *(_without_result(store) if failed else [])]:
-        print(path)
-        if not dry_run:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for run in sorted(folder.glob("runs/*")):
+        try:
+            with store.lock(run.name).acquire(blocking=False):
+                whole = failed and _is_without_result(store, run)
+                for path in [run] if whole else _leftovers(run):
+                    print(path)
+                    if not dry_run:
+                        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        except Timeout:
+            print(f"{run}: a process is at it, so it was left as it is")
     if not dry_run:
         store.collect()
 
@@ -92,82 +99,76 @@ def _worst(statuses: pd.Series) -> str:
 
 
 def _take(store: Store, source: Store) -> list[str]:
-    """Copy what is not there; what is there with other numbers, in a sentence each."""
-    conflicts = []
-    for path in sorted(source.folder.glob(f"runs/*/*/{ROWS}")):
-        run_key, evaluation_key = path.parent.parent.name, path.parent.name
-        new, own = (each.rows(run_key, evaluation_key) for each in (source, store))
-        differing = _differing(own, new)
-        if differing:
-            row = differing[0]
-            conflicts.append(
-                f"{path}: {row['method']} on {row['task']}, seed {row['seed']}, {row['steps']} "
-                f"steps, has other numbers than {store.run_folder(run_key) / evaluation_key}"
-            )
-        elif _results(new).keys() - _results(own).keys():
-            _copy(path.parent, store.run_folder(run_key) / evaluation_key)
-            for file in path.parent.parent.glob("*.*"):
-                if file.is_file() and not (store.run_folder(run_key) / file.name).exists():
-                    _copy(file, store.run_folder(run_key) / file.name)
-    return conflicts
-
-
-def _results(rows: list[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]]:
-    return {(row["steps"], row["selection"]): row for row in rows if "mse" in row}
-
-
-def _differing(own: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of ``new`` that say something else than those of ``own`` for the same case."""
-    known = _results(own)
+    """Take over what is not there; what could not be taken, in a sentence each."""
     return [
-        row
-        for case, row in _results(new).items()
-        if case in known and any(not _same(known[case].get(c), row.get(c)) for c in MEASURED)
+        said
+        for path in sorted(source.folder.glob(f"runs/*/*/{ROWS}"))
+        if (said := _take_evaluation(store, source, path.parent.parent.name, path.parent.name))
     ]
+
+
+def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: str) -> str:
+    """Empty if all is well."""
+    new_folder, own_folder = (s.run_folder(run_key) / evaluation_key for s in (source, store))
+    try:
+        with store.lock(run_key).acquire(blocking=False):
+            own, new = (_by_case(s.rows(run_key, evaluation_key)) for s in (store, source))
+            if _conflict(own, new):
+                return f"{new_folder} has other numbers than {own_folder}; neither was changed"
+            better = {c: row for c, row in new.items() if "mse" not in own.get(c, {})}
+            both = own | {c: row for c, row in better.items() if "mse" in row or c not in own}
+            if both == own:
+                return ""
+            own_folder.mkdir(parents=True, exist_ok=True)
+            if _reaches(new) > _reaches(own):  # its trace has all the steps of the other one
+                for name in FRAMES:
+                    write_whole(own_folder / name, (new_folder / name).read_bytes())
+            for file in (f for f in new_folder.parent.iterdir() if f.is_file()):
+                if not (own_folder.parent / file.name).exists():
+                    write_whole(own_folder.parent / file.name, file.read_bytes())
+            rows = json.dumps(list(both.values()), indent=1)
+            write_whole(own_folder / ROWS, rows.encode())
+            return ""
+    except Timeout:
+        return f"{new_folder}: a process is at this run in {store.folder}; merge again later"
+
+
+Cases = dict[tuple[int, str], dict[str, Any]]
+
+
+def _by_case(rows: list[dict[str, Any]]) -> Cases:
+    return {(row["steps"], row["selection"]): row for row in rows}
+
+
+def _conflict(own: Cases, new: Cases) -> bool:
+    """Whether both have measured the same and found something else."""
+    common = [case for case in own.keys() & new.keys() if "mse" in own[case] and "mse" in new[case]]
+    return not all(
+        _same(own[case].get(column), new[case].get(column))
+        for case in common
+        for column in MEASURED
+    )
 
 
 def _same(one: Any, other: Any) -> bool:
     return one == other or (one != one and other != other)  # two that are not a number
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    if source.is_dir():
-        shutil.copytree(source, part, dirs_exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-    else:
-        shutil.copyfile(source, part)
-    part.rename(target)
+def _reaches(cases: Cases) -> int:
+    """The largest budget that was measured."""
+    return max((steps for (steps, _), row in cases.items() if "mse" in row), default=0)
 
 
-def _leftovers(store: Store) -> list[Path]:
-    """What is not needed of runs that nobody is at."""
-    free = [run for run in sorted(store.folder.glob("runs/*")) if _is_free(store, run.name)]
-    found: list[Path] = []
-    for run in free:
-        found += [*run.rglob("*.part"), *run.rglob("*.damaged*")]
-        if (run / WEIGHTS).exists():
-            found += run.glob("state-*")
-    names = {run.name for run in free}
-    return found + [path for path in store.working.glob("*") if path.stem in names]
+def _leftovers(run: Path) -> list[Path]:
+    found = [*run.rglob("*.part"), *run.rglob("*.damaged*")]
+    return [*found, *run.glob("state-*")] if (run / WEIGHTS).exists() else found
 
 
-def _without_result(store: Store) -> list[Path]:
-    rows = store.frame()
-    measured = set(rows.loc[rows["mse"].notna(), "run_key"])
-    runs = [path.parent for path in store.folder.glob(f"runs/*/{ERROR}")]
-    return [run for run in runs if run.name not in measured and _is_free(store, run.name)]
-
-
-def _is_free(store: Store, run_key: str) -> bool:
-    """Whether no process is at a run."""
-    try:
-        with store.lock(run_key).acquire(blocking=False):
-            return True
-    except Timeout:
-        return False
+def _is_without_result(store: Store, run: Path) -> bool:
+    """Whether a run has failed, and has nothing to go on from."""
+    rows = [row for path in run.glob("*") for row in store.rows(run.name, path.name)]
+    measured = any("mse" in row for row in rows)
+    return (run / ERROR).exists() and not measured and not list(run.glob("state-*"))
 
 
 if __name__ == "__main__":

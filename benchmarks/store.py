@@ -10,7 +10,8 @@ DIR/runs/KEY/EVALUATION/examples.parquet
 DIR/runs/KEY/EVALUATION/rows.json      its rows of results.csv, written last
 DIR/working/                           locks and progress of the runs that are executed now
 
-A file that is not what it should be is set aside under another name, NAME.damaged, and made again.
+A file that is not what it should be is set aside under another name, NAME.damaged, by whoever makes
+it again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import BaseFileLock, FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from benchmarks.errors import UsageError
 from irem_core.checkpoint import write_whole
@@ -111,14 +112,24 @@ class Store:
     def progress_file(self, run_key: str) -> Path:
         return self.working / f"{run_key}.progress"
 
+    def is_free(self, run_key: str) -> bool:
+        """Whether no process is at a run."""
+        try:
+            with self.lock(run_key).acquire(blocking=False):
+                return True
+        except Timeout:
+            return False
+
     def progress(self) -> dict[str, int]:
         """Updates done, of the runs that are training now."""
         done = {}
         for path in self.working.glob("*.progress"):
             try:
-                done[path.stem] = int(path.read_text())
+                updates = int(path.read_text())
             except (FileNotFoundError, ValueError):  # just finished, or being written just now
                 continue
+            if not self.is_free(path.stem):  # else it was left by a process that was killed
+                done[path.stem] = updates
         return done
 
     def prepare(self) -> None:
@@ -140,18 +151,26 @@ class Store:
                 raise UsageError(f"The folder {inner} cannot be written.")
 
     def rows(self, run_key: str, evaluation_key: str) -> list[dict[str, Any]]:
-        """The rows of an evaluation; none if it has not been finished.
+        """The rows of an evaluation; none if it has not been finished, or a file is damaged."""
+        folder = self.run_folder(run_key) / evaluation_key
+        try:
+            rows = _read_rows(folder / ROWS)
+        except DamagedError:
+            return []
+        measured = any("mse" in row for row in rows)
+        return [] if measured and not all(_is_whole(folder / name) for name in FRAMES) else rows
 
-        Nor if a file of it is damaged, which is set aside then.
-        """
-        path = self.run_folder(run_key) / evaluation_key / ROWS
-        rows = _read_rows(path)
-        if any("mse" in row for row in rows):
-            torn = [frame for frame in map(path.with_name, FRAMES) if not _is_whole(frame)]
-            for frame in torn:
-                set_aside(frame, "is missing or not whole")
-            return [] if torn else rows
-        return rows
+    def mend(self, run_key: str, evaluation_key: str) -> None:
+        """Set aside what is damaged of an evaluation; to be called by whoever holds the lock."""
+        folder = self.run_folder(run_key) / evaluation_key
+        try:
+            measured = any("mse" in row for row in _read_rows(folder / ROWS))
+        except DamagedError as error:
+            set_aside(folder / ROWS, str(error))
+            return
+        for name in FRAMES:
+            if measured and not _is_whole(folder / name):
+                set_aside(folder / name, "is missing, or not there to its end")
 
     def write_evaluation(
         self,
@@ -170,16 +189,28 @@ class Store:
         write_whole(folder / ROWS, json.dumps(rows, indent=1).encode())
 
     def frame(self) -> pd.DataFrame:
-        """All rows there are now, in an order of their own."""
-        rows = [row for path in self.folder.glob(f"runs/*/*/{ROWS}") for row in _read_rows(path)]
+        """All rows there are now, in an order of their own; what is damaged is named."""
+        rows = []
+        for path in self.folder.glob(f"runs/*/*/{ROWS}"):
+            try:
+                rows += _read_rows(path)
+            except DamagedError as error:
+                log.warning("%s %s; the sweep that it is of will make it again", path, error)
         order = ["task", "size", "method", "run_key", "difficulty", "steps", "selection"]
         frame = pd.DataFrame(rows, columns=COLUMNS)
         return frame.sort_values(order, key=_sortable, ignore_index=True)
 
     def collect(self) -> pd.DataFrame:
-        """Make results.csv from all runs of the folder, and return it."""
-        write_whole(self.csv, self.frame().to_csv(index=False).encode())
-        return read_results(self.folder)
+        """Make results.csv from all runs of the folder, and return it.
+
+        Raises UsageError if the one that is there is not ours, or has rows that would be lost.
+        """
+        self.working.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.working / "results.lock"):  # of two, the one with more rows is the last
+            if self.csv.exists():
+                self._check_csv()
+            write_whole(self.csv, self.frame().to_csv(index=False).encode())
+            return read_results(self.folder)
 
     def _check_csv(self) -> None:
         keys = set(read_results(self.folder)["run_key"])
@@ -191,41 +222,56 @@ class Store:
             )
 
 
+class DamagedError(ValueError):
+    """A file does not hold what it should."""
+
+
 def set_aside(path: Path, why: str) -> None:
     """Give a damaged file another name, and say so; it will be made again."""
     names = (path.with_name(f"{path.name}.damaged{i or ''}") for i in itertools.count())
     aside = next(name for name in names if not name.exists())
-    if path.exists():
+    try:
         path.replace(aside)
-    log.warning("%s %s: set aside as %s, to be made again", path, why, aside.name)
+        log.warning("%s %s: set aside as %s, to be made again", path, why, aside.name)
+    except FileNotFoundError:
+        log.warning("%s %s: to be made again", path, why)
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows in a file, none if there is no file.
+
+    Raises DamagedError for anything else than rows of its run, and UsageError for rows of another
+    schema or a file that cannot be opened.
+    """
     try:
         rows = json.loads(path.read_text())
-        if all(_is_ours(row, run_key=path.parent.parent.name) for row in rows):
-            return rows
+        schemas = {row["schema"] for row in rows}
+        ours = all(row["run_key"] == path.parent.parent.name and "steps" in row for row in rows)
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError, KeyError):
-        pass  # it is said below what is wrong with it
-    set_aside(path, "holds no rows of this run")
-    return []
-
-
-def _is_ours(row: dict[str, Any], run_key: str) -> bool:
-    known = set(row) <= set(COLUMNS)
-    return known and row["schema"] == SCHEMA and row["run_key"] == run_key and "steps" in row
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise DamagedError("holds no rows of results") from error
+    if schemas - {SCHEMA}:
+        raise UsageError(f"{path} has rows of another schema than {SCHEMA}: {schemas}.")
+    if not ours or not all(set(row) <= set(COLUMNS) for row in rows):
+        raise DamagedError("holds rows that are not of this run")
+    return rows
 
 
 def _is_whole(frame: Path) -> bool:
     """Whether a Parquet file is there to its end."""
     try:
         with frame.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < 8:
+                return False
             file.seek(-4, os.SEEK_END)
             return file.read() == b"PAR1"
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise UsageError(f"{frame} cannot be read: {error.strerror}.") from error
 
 
 def read_results(folder: Path) -> pd.DataFrame:
@@ -252,7 +298,10 @@ def read_results(folder: Path) -> pd.DataFrame:
 def read_trace(folder: Path, row: Any) -> pd.DataFrame:
     """The trace behind a row of results. Raises UsageError if it is not there."""
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
-        cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in _read_rows(path)}
+        try:
+            cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in _read_rows(path)}
+        except DamagedError:
+            continue
         trace = path.with_name(TRACE)
         if (row.size, row.difficulty, row.problems) in cases and trace.exists():
             return pd.read_parquet(trace)

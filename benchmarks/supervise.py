@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import wait
 from contextlib import contextmanager
+from multiprocessing import active_children, current_process
 from typing import Any, TypeVar
 
 import torch
 from loky import ProcessPoolExecutor
 from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 
+from benchmarks.errors import UsageError
+
 T = TypeVar("T")
+
+
+class TooLongError(RuntimeError):
+    """The call took more time than it was given."""
 
 
 class CrashedError(RuntimeError):
@@ -40,16 +48,21 @@ class Supervised:
     def call(self, function: Callable[..., T], *arguments: Any, timeout: float | None = None) -> T:
         """``function(*arguments)`` there.
 
-        Raises TimeoutError when it takes more than ``timeout`` seconds and was killed for it,
+        Raises TooLongError when it takes more than ``timeout`` seconds and was killed for it,
         CrashedError when the process died, StoppedError after ``stop_all``, and what the function
         raises.
         """
         try:
-            future = self._ready().submit(function, *arguments)
-            return future.result(timeout)
-        except FutureTimeoutError as error:
-            self.kill()
-            raise TimeoutError(f"took more than {timeout:g} s and was stopped") from error
+            ready = self._ready()
+            if _stopped.is_set():  # while it was made
+                self.kill()
+                raise StoppedError
+            future = ready.submit(function, *arguments)
+            wait([future], timeout)
+            if not future.done():
+                self.kill()
+                raise TooLongError(f"took more than {timeout:g} s and was stopped")
+            return future.result()
         except (BrokenProcessPool, ShutdownExecutorError) as error:
             self.kill()
             if _stopped.is_set():
@@ -64,6 +77,11 @@ class Supervised:
 
     def _ready(self) -> ProcessPoolExecutor:
         """The process, with all its imports done, which no time limit counts."""
+        if current_process().daemon:
+            raise UsageError(
+                "This process may have none of its own, which runs are executed in. Start the "
+                "workers of a Dask cluster with --no-nanny."
+            )
         if _stopped.is_set():
             raise StoppedError
         if self.executor is None:
@@ -74,8 +92,8 @@ class Supervised:
         return self.executor
 
 
-_everyone: list[Supervised] = []
 _idle: list[Supervised] = []
+_numbers = itertools.count()
 _taking = threading.Lock()
 _stopped = threading.Event()
 
@@ -84,10 +102,7 @@ _stopped = threading.Event()
 def supervised() -> Iterator[Supervised]:
     """A supervised process that nobody else uses meanwhile: an idle one, or a new one."""
     with _taking:
-        if not _idle:
-            _everyone.append(Supervised(len(_everyone)))
-            _idle.append(_everyone[-1])
-        taken = _idle.pop()
+        taken = _idle.pop() if _idle else Supervised(next(_numbers))
     try:
         yield taken
     finally:
@@ -95,10 +110,15 @@ def supervised() -> Iterator[Supervised]:
 
 
 def stop_all() -> None:
-    """Kill every supervised process, for good."""
+    """Kill every process that this one has started, and start none until ``start_again``."""
     _stopped.set()
-    for each in _everyone:
-        each.kill()
+    for child in active_children():
+        child.kill()
+
+
+def start_again() -> None:
+    """Calls are possible again."""
+    _stopped.clear()
 
 
 def _begin(parent: int, number: int) -> None:

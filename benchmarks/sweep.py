@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,11 +22,12 @@ from benchmarks.execute import Planned, is_done
 from benchmarks.figures import write_figures
 from benchmarks.forecast import describe
 from benchmarks.preset import DOMAINS, Preset, checked, named_presets, read_preset
+from benchmarks.provenance import now
 from benchmarks.registry import METHODS, load_plugins
 from benchmarks.runs import plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
-from benchmarks.supervise import stop_all
+from benchmarks.supervise import start_again, stop_all
 from benchmarks.tables import write_table
 from benchmarks.training import DEVICES, Execution, checked_device
 from irem_core.engine import ENGINES, check_engine
@@ -56,13 +58,13 @@ def sweep(
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting; METHOD.NAME=VALUE for one."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time. [1; on a cluster, its workers]")
+        int | None, typer.Option(min=1, help="Runs at a time, on this machine. [1]")
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of a run. [cores / jobs]")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds that a run may take.")
+        float | None, typer.Option(help="Seconds that a run may take, or all seeds at once.")
     ] = None,
     backend: Annotated[str, typer.Option(help=f"One of {', '.join(BACKENDS)}.")] = "loky",
     scheduler: Annotated[
@@ -101,8 +103,9 @@ def sweep(
     )
     check_added(chosen.methods)
     planned = plan(chosen, settings)
-    check_backend(backend, scheduler)
-    how = Execution(checked_device(device), threads, engine, timeout)
+    check_backend(backend, scheduler, jobs)
+    _check_timeout(timeout)
+    how = Execution(checked_device(device), threads or 1, engine, timeout, now())
     if backend == "loky":
         own = threads or cores() // (jobs or 1) or 1
         how = replace(how, device=how.place.type, threads=own)
@@ -113,7 +116,7 @@ def sweep(
         print(describe(planned, store, jobs or 1))
         return
     store.prepare()
-    planned_jobs = [each for each in planned_jobs if not all(is_done(*p, store) for p in each[0])]
+    planned_jobs = [(job, how) for job, how in planned_jobs if not _are_done(job, store)]
     workers = jobs or (1 if backend == "loky" else -1)
     with stopping_at_once(store):
         statuses = run_all(planned_jobs, store, workers, backend, scheduler)
@@ -137,6 +140,7 @@ def stopping_at_once(store: Store) -> Iterator[None]:
         stop_all()
         raise KeyboardInterrupt
 
+    start_again()
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -190,6 +194,15 @@ def _executed(job: Planned, how: Execution) -> Execution:
     except ValueError as error:
         raise UsageError(f"{error}") from error
     return how
+
+
+def _are_done(job: Planned, store: Store) -> bool:
+    return all(is_done(run, evaluations, store) for run, evaluations in job)
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is not None and not 0 < timeout <= threading.TIMEOUT_MAX:
+        raise UsageError(f"--timeout takes seconds, more than 0, not {timeout}.")
 
 
 def _names(text: str | None) -> list[str] | None:

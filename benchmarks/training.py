@@ -31,7 +31,15 @@ from irem_core.method import Method
 from irem_core.precision import DTYPES
 from irem_core.trainer import CurvePoint, DivergedError, Trainer, Training
 
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+)
 """What reading a file of another kind, or half of one, can raise."""
 
 
@@ -44,13 +52,16 @@ class Execution:
 
     device: ``auto``, ``cpu`` or ``cuda``, of the machine that executes.
     threads: of a run; None leaves them as they are.
-    timeout: in seconds, of a run; its process is killed then.
+    timeout: in seconds, of a run, or all that are trained together; their process is killed then.
+    began: when the sweep did. What another one found since that it could not finish is not tried
+        again.
     """
 
     device: str = "cpu"
     threads: int | None = None
     engine: str = "eager"
     timeout: float | None = None
+    began: str = ""
 
     @property
     def place(self) -> torch.device:

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -18,13 +19,18 @@ CONFIG = "config.json"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all: no reader ever meets half of it."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write the file whole or not at all: nobody ever meets half of it, nor after a power cut."""
+    part = path.with_name(f"{path.name}.{uuid4().hex}.part")
     with part.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name, too
+    finally:
+        os.close(folder)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:

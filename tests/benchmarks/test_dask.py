@@ -45,7 +45,7 @@ def cluster(tmp_path):
 
 def test_a_cluster_that_loses_a_worker_ends_as_one_machine_does(cluster, tmp_path):
     address, workers = cluster
-    there = ["--backend", "dask", "--scheduler", address, "--jobs", "2", "--out", "there"]
+    there = ["--backend", "dask", "--scheduler", address, "--out", "there"]
     with subprocess.Popen(
         [*SWEEP, *there], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as sweep:

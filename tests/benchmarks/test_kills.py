@@ -2,10 +2,12 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pandas as pd
 import psutil
@@ -27,62 +29,81 @@ def finished(folder):
     return {path: path.stat().st_mtime_ns for path in paths if path.parent.parent.name in done}
 
 
-def kill_something(sweep, chance):
-    """A random worker, or the sweep itself."""
-    processes = [
+PHASES = ("starting", "training", "writing")
+
+
+def reached(sweep, folder, phase, known):
+    """Whether a sweep has come to a phase."""
+    if phase == "starting":
+        return True
+    if phase == "training":
+        return bool(list(folder.glob("working/*.progress")))
+    return bool(list(folder.rglob("*.part"))) or len(list(folder.glob("runs/*/*"))) > known
+
+
+def workers_of(sweep):
+    return [
         child
         for child in psutil.Process(sweep.pid).children(recursive=True)
         if any("popen_loky" in part for part in child.cmdline())
     ]
-    victim = chance.choice([*processes, psutil.Process(sweep.pid)])
-    victim.kill()
-    return "the sweep" if victim.pid == sweep.pid else "a worker"
 
 
-def undisturbed(folder):
-    subprocess.run([*COMMAND, "--out", str(folder)], check=True, capture_output=True)
-    return read_results(folder).drop(columns=NOT_RESULTS)
+def kill_once(folder, chance, phase):
+    """Start a sweep and kill it, or a worker, at a random time of a phase; says whom, if anyone."""
+    known = len(list(folder.glob("runs/*/*")))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*COMMAND, "--out", str(folder)], **quiet) as sweep:
+        while sweep.poll() is None and not reached(sweep, folder, phase, known):
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, {"starting": 6, "training": 1, "writing": 0.05}[phase]))
+        victim = None
+        if sweep.poll() is None:
+            workers = workers_of(sweep)
+            of_worker = workers and chance.random() < 0.5
+            victim = "a worker" if of_worker else "the sweep"
+            (chance.choice(workers) if of_worker else psutil.Process(sweep.pid)).kill()
+        sweep.wait()
+    return victim, sweep.returncode
 
 
 def disturbed(folder, kills):
-    """Kill ``kills`` times, then let it end; says what was killed."""
-    chance, killed = random.Random(0), []
-    while len(killed) < kills:
+    """Kill ``kills`` times, then let it end; counts what was killed in which phase."""
+    chance, killed = random.Random(0), Counter()
+    while killed.total() < kills:
+        phase = PHASES[(killed.total() + 1) % 3]
         before = finished(folder)
-        with subprocess.Popen(
-            [*COMMAND, "--out", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as sweep:
-            try:
-                sweep.wait(chance.uniform(2, 10))
-            except subprocess.TimeoutExpired:
-                killed.append(kill_something(sweep, chance))
-            sweep.wait()
-        after = finished(folder)
-        assert before.items() <= after.items(), "a finished run was lost or done again"
-        if sweep.returncode == 0 and len(killed) < kills:
+        victim, code = kill_once(folder, chance, phase)
+        assert before.items() <= finished(folder).items(), "a finished run was lost or done again"
+        if victim:
+            killed[f"{victim} {phase}"] += 1
+        if code == 0:
             start_over(folder, chance)
     subprocess.run([*COMMAND, "--out", str(folder)], check=True, capture_output=True)
     return killed, read_results(folder).drop(columns=NOT_RESULTS)
 
 
 def start_over(folder, chance):
-    """All is done before all is killed: let one run be done again."""
-    run = chance.choice(sorted(folder.glob("runs/*")))
-    for path in sorted(run.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+    """All is done before all is killed: let two runs be done again."""
+    for run in chance.sample(sorted(folder.glob("runs/*")), 2):
+        shutil.rmtree(run)
+    (folder / "results.csv").unlink()
+    (folder / "table.md").unlink()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.long)])
 def test_killed_at_random(tmp_path, kills):
     whole = undisturbed(tmp_path / "whole")
     began = time.monotonic()
     killed, results = disturbed(tmp_path / "cut", kills)
     assert not results.duplicated(["run_key", "size", "difficulty", "steps", "selection"]).any()
     pd.testing.assert_frame_equal(results, whole)
+    for phase in PHASES:
+        assert sum(count for name, count in killed.items() if name.endswith(phase)) >= kills // 3
+    each = ", ".join(f"{name} {count}" for name, count in sorted(killed.items()))
     print(
-        f"\n{len(killed)} kills, {killed.count('the sweep')} of them of the sweep itself, in "
-        f"{time.monotonic() - began:.0f} s; {len(whole)} rows equal to those of an undisturbed "
-        f"sweep, bit for bit"
+        f"\n{killed.total()} kills ({each}) in {time.monotonic() - began:.0f} s; {len(whole)} rows "
+        "equal to those of an undisturbed sweep, bit for bit"
     )
 
 

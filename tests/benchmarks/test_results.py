@@ -38,10 +38,13 @@ def folder(results, tmp_path):
 
 def test_status_counts_runs_and_names_what_went_wrong(folder, capsys):
     swept(folder, "--set", "irem.step_size=1e38")
-    (folder / "working" / "0123456789abcdef.progress").write_text("17")
+    for key in ("0123456789abcdef", "fedcba9876543210"):
+        (folder / "working" / f"{key}.progress").write_text("17")
     capsys.readouterr()
-    assert run("status", folder) == 0
+    with Store(folder).lock("0123456789abcdef"):
+        assert run("status", folder) == 0
     said = capsys.readouterr().out
+    assert "fedcba9876543210" not in said  # left by a process that was killed
     assert "| ('addition', 'irem')" in said.replace("  ", " ")
     assert "0123456789abcdef: at work, 17 updates" in said
     assert "irem on addition, seed 0: irem on addition(size=3), seed 0: at update 1 the" in said
@@ -66,6 +69,43 @@ def test_merging_takes_over_what_is_not_there(folder, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.glob("all/runs/*/*/rows.json")}
     swept(tmp_path / "all", "--seeds", 3)
     assert before == {path: path.read_bytes() for path in before}  # nothing was left to do
+
+
+def test_merging_unites_budgets_of_one_evaluation(tmp_path):
+    few = swept(tmp_path / "few", "--methods", "irem", "--steps", "1,2")
+    many = swept(tmp_path / "many", "--methods", "irem", "--steps", "2,9")
+    assert run("merge", few, many) == 0
+    assert set(read_results(few)["steps"]) == {1, 2, 9}
+    assert pd.read_parquet(next(few.glob("runs/*/*/trace.parquet")))["step"].max() == 9
+    assert run("merge", many, few) == 0
+    assert set(read_results(many)["steps"]) == {1, 2, 9}
+
+
+def test_a_run_that_is_being_executed_is_not_merged_into(folder, results, capsys):
+    store = Store(folder)
+    key = sorted(folder.glob("runs/*"))[0].name
+    with store.lock(key):
+        assert run("merge", folder, results) == 1
+    assert "a process is at this run" in capsys.readouterr().out
+
+
+def test_a_csv_with_rows_of_runs_elsewhere_is_never_overwritten(folder, capsys):
+    shutil.rmtree(sorted(folder.glob("runs/*"))[0])
+    before = (folder / "results.csv").read_bytes()
+    for command in ("collect", "clean"):
+        assert run(command, folder) == 2
+        assert "would be lost" in capsys.readouterr().err
+        assert (folder / "results.csv").read_bytes() == before
+
+
+def test_results_of_another_schema_are_refused_and_left_alone(folder, capsys):
+    path = sorted(folder.glob("runs/*/*/rows.json"))[0]
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 2'))
+    before = {path: path.read_bytes() for path in folder.glob("runs/*/*/*")}
+    for command in ("status", "collect", "clean"):
+        assert run(command, folder) == 2
+        assert "another schema than 3" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in folder.glob("runs/*/*/*")}
 
 
 def test_conflicts_are_named_and_nothing_is_overwritten(folder, results, capsys):
@@ -111,7 +151,6 @@ def test_clean_removes_leftovers_and_no_result(folder, capsys):
     said = capsys.readouterr().out
     assert all(str(path) in said and not path.exists() for path in leftovers)
     pd.testing.assert_frame_equal(read_results(folder), before)
-    assert not list((folder / "working").iterdir())
 
 
 def test_clean_failed_removes_runs_without_a_result(folder):

@@ -1,14 +1,15 @@
 """Files that are not what they should be, and several sweeps on one folder."""
 
 import json
+import os
 import subprocess
 import sys
-import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from benchmarks.execute import execute
+from benchmarks.execute import execute, give_up
 from benchmarks.preset import checked, read_preset
 from benchmarks.runs import plan
 from benchmarks.store import Store, read_results
@@ -45,7 +46,7 @@ def done(tmp_path):
         ("rows.json", lambda content: content[: len(content) // 2]),
         ("rows.json", lambda content: b"[]x"),
         ("rows.json", lambda content: b"{}"[:1]),
-        ("rows.json", lambda content: b'[{"schema": 1}]'),
+        ("rows.json", lambda content: b'[{"schema": 3}]'),
         ("rows.json", lambda content: content.replace(b'"run_key": "', b'"run_key": "0')),
         ("rows.json", lambda content: b"\xff\x00"),
         ("trace.parquet", lambda content: content[:-3]),
@@ -112,25 +113,94 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path):
     assert execute(job, tmp_path, HOW) == ["ok"]
 
 
+COUNTED = """
+import os
+import torch
+from irem_core.method import Method
+from irem_core.metric import mean_squared_error
+from irem_core.types import Step
+
+
+class Counted(Method):
+    name = "counted"
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.offset = torch.nn.Parameter(torch.zeros(task.n_out))
+
+    @classmethod
+    def answers_task(cls, task):
+        return task.domain == "matrix"
+
+    @classmethod
+    def can_express(cls, task):
+        return False
+
+    def unroll(self, problem, steps):
+        yield Step(problem.start)
+        for _ in range(steps):
+            yield Step(problem.start + self.offset)
+
+    def loss(self, batch):
+        if "COUNT" in os.environ and len(batch) == 32:
+            with open(os.environ["COUNT"], "a") as file:
+                file.write("x")
+        return mean_squared_error(batch.problem.start + self.offset, batch), batch.problem.start
+
+
+METHODS = [Counted]
+"""
+
+
 def test_two_sweeps_on_one_folder_do_no_work_twice(tmp_path):
+    (tmp_path / "counted_plugin.py").write_text(COUNTED)
     command = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
-    command += ["--tasks", "addition", "--methods", "irem,trivial", "--seeds", "3", "--out", "X"]
-    command += ["--set", "train_iterations=200"]
+    command += ["--tasks", "addition", "--methods", "counted", "--seeds", "6", "--out", "X"]
+    command += ["--plugin", "counted_plugin", "--set", "train_iterations=300"]
+    count = tmp_path / "count"
+    own = {"COUNT": str(count), "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     sweeps = [
-        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, **own},
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
         for _ in range(2)
     ]
-    assert [sweep.wait() for sweep in sweeps] == [0, 0], [s.stderr.read() for s in sweeps]
+    said = [sweep.communicate()[1] for sweep in sweeps]
+    assert [sweep.returncode for sweep in sweeps] == [0, 0], said
+    assert count.stat().st_size == 6 * 300  # updates
     results = read_results(tmp_path / "X")
+    assert len(set(results["run_key"])) == 6
     assert set(results["status"]) == {"ok"}
     assert not results.duplicated(["run_key", "difficulty", "steps", "selection"]).any()
-    # a run that was trained twice would have been written twice
-    made = [path.stat().st_mtime for path in tmp_path.glob("X/runs/*/method.safetensors")]
-    rows = [path.stat().st_mtime for path in tmp_path.glob("X/runs/*/*/rows.json")]
-    assert len(made) == 5
-    assert max(rows) < time.time()
-    for sweep in sweeps:
-        sweep.stderr.close()
+
+
+def test_what_another_sweep_could_not_finish_meanwhile_is_not_tried_again(tmp_path):
+    store, job = Store(tmp_path), small(step_size=1e38)
+    store.prepare()
+    assert execute(job, tmp_path, HOW) == ["diverged"]
+    rows = sorted(tmp_path.glob("runs/*/*/rows.json"))
+    written = [path.stat().st_mtime_ns for path in rows]
+    assert execute(job, tmp_path, replace(HOW, began="2000-01-01")) == ["diverged"]
+    assert [path.stat().st_mtime_ns for path in rows] == written
+    assert execute(job, tmp_path, replace(HOW, began="3000-01-01")) == ["diverged"]
+    assert [path.stat().st_mtime_ns for path in rows] != written
+
+
+def test_a_disk_that_is_full_costs_the_run_only(tmp_path, monkeypatch, caplog):
+    store, job = Store(tmp_path), small()
+    store.prepare()
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("benchmarks.execute.write_whole", full)
+    give_up(job, tmp_path, "failed", RuntimeError("no more room"))
+    assert "that cannot be written: [Errno 28] No space left" in caplog.text
 
 
 def test_results_can_be_collected_while_a_sweep_is_at_work(tmp_path):
