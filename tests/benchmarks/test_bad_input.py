@@ -47,6 +47,17 @@ OPTIONS = st.sampled_from(
     ]
 )
 VALUES = TEXT | st.sampled_from(["addition", "irem", "hidden=-1", "irem.hidden=x", "nan", "1e99"])
+PLUGINS = [
+    "1 / 0",
+    "METHODS = 3",
+    "METHODS = [3]",
+    "METHODS = [int]",
+    "TASKS = [object]",
+    "import nowhere",
+    "exit(3)",
+    "raise Exception",
+    "class M:\n  name = 'irem'\nMETHODS = [M]",
+]
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +142,7 @@ def test_checkpoints(folder, content, name):
 
 @EACH
 @given(
-    text=st.text(max_size=60)
-    | st.sampled_from(
-        ["1 / 0", "METHODS = 3", "METHODS = [3]", "METHODS = [int]", "import nowhere", "exit(3)"]
-        + ["class M:\n  name = 'irem'\nMETHODS = [M]", "raise Exception", "TASKS = [object]"]
-    ),
+    text=st.text(max_size=60) | st.sampled_from(PLUGINS),
     name=TEXT,
 )
 def test_plugins(folder, text, name, tmp_path_factory, monkeypatch):

@@ -67,6 +67,11 @@ def kill_once(folder, chance, phase):
     return victim, sweep.returncode
 
 
+def undisturbed(folder):
+    subprocess.run([*COMMAND, "--out", str(folder)], check=True, capture_output=True)
+    return read_results(folder).drop(columns=NOT_RESULTS)
+
+
 def disturbed(folder, kills):
     """Kill ``kills`` times, then let it end; counts what was killed in which phase."""
     chance, killed = random.Random(0), Counter()
