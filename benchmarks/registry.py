@@ -73,7 +73,7 @@ def load_plugins(names: Iterable[str] | None = None) -> None:
     for name in [*installed, *(names or ())]:
         try:
             module = importlib.import_module(name)
-        except Exception as error:  # whatever the module does wrong, its user can mend it
+        except (Exception, SystemExit) as error:  # whatever it does, its user can mend it
             raise UsageError(
                 f"The plugin {name!r} cannot be imported: {type(error).__name__}: {error}. It must "
                 "be a module that Python finds, here or installed."
@@ -103,7 +103,8 @@ def _register(module: ModuleType) -> None:
 def _classes(module: ModuleType, table: str, kind: type) -> list[Any]:
     """The classes that a plugin lists, each with a name."""
     listed = getattr(module, table, [])
-    for cls in listed if isinstance(listed, list | tuple) else [listed]:
+    classes = list(listed) if isinstance(listed, list | tuple) else [listed]
+    for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, kind)):
             raise UsageError(
                 f"The plugin {module.__name__!r}: {table} must list subclasses of {kind.__name__}, "
@@ -111,7 +112,7 @@ def _classes(module: ModuleType, table: str, kind: type) -> list[Any]:
             )
         if not isinstance(getattr(cls, "name", None), str):
             raise UsageError(f"The plugin {module.__name__!r}: {cls!r} has no name, which is text.")
-    return list(listed)
+    return classes
 
 
 def task_named(name: str) -> Any:

@@ -74,10 +74,12 @@ def clean(
 ) -> None:
     """Remove what no result needs: damaged and half-written files, states of finished runs."""
     store = _existing(folder)
+    removed = []
     for run in sorted(folder.glob("runs/*")):
         try:
             with store.lock(run.name).acquire(blocking=False):
                 whole = failed and _is_without_result(store, run)
+                removed += [run.name] if whole else []
                 for path in [run] if whole else _leftovers(run):
                     print(path)
                     if not dry_run:
@@ -85,7 +87,7 @@ def clean(
         except Timeout:
             print(f"{run}: a process is at it, so it was left as it is")
     if not dry_run:
-        store.collect()
+        store.collect(removed)
 
 
 def _existing(folder: Path) -> Store:
@@ -166,7 +168,8 @@ def _leftovers(run: Path) -> list[Path]:
 
 def _is_without_result(store: Store, run: Path) -> bool:
     """Whether a run has failed, and has nothing to go on from."""
-    rows = [row for path in run.glob("*") for row in store.rows(run.name, path.name)]
+    folders = [path for path in run.iterdir() if path.is_dir()]
+    rows = [row for folder in folders for row in store.rows(run.name, folder.name)]
     measured = any("mse" in row for row in rows)
     return (run / ERROR).exists() and not measured and not list(run.glob("state-*"))
 

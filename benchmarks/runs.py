@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ class Run:
     def __str__(self) -> str:
         return f"{self.method} on {self.task}, seed {self.seed}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash of what decides the result, the same in whatever order it was said."""
         return _hash(self.config())

@@ -20,6 +20,7 @@ import itertools
 import json
 import logging
 import os
+from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -200,20 +201,21 @@ class Store:
         frame = pd.DataFrame(rows, columns=COLUMNS)
         return frame.sort_values(order, key=_sortable, ignore_index=True)
 
-    def collect(self) -> pd.DataFrame:
+    def collect(self, removed: Collection[str] = ()) -> pd.DataFrame:
         """Make results.csv from all runs of the folder, and return it.
 
-        Raises UsageError if the one that is there is not ours, or has rows that would be lost.
+        Raises UsageError if the one that is there is not ours, or has rows that would be lost,
+        other than those of runs that were ``removed``.
         """
         self.working.mkdir(parents=True, exist_ok=True)
         with FileLock(self.working / "results.lock"):  # of two, the one with more rows is the last
             if self.csv.exists():
-                self._check_csv()
+                self._check_csv(removed)
             write_whole(self.csv, self.frame().to_csv(index=False).encode())
             return read_results(self.folder)
 
-    def _check_csv(self) -> None:
-        keys = set(read_results(self.folder)["run_key"])
+    def _check_csv(self, removed: Collection[str] = ()) -> None:
+        keys = set(read_results(self.folder)["run_key"]) - set(removed)
         missing = [key for key in keys if not self.run_folder(key).is_dir()]
         if missing:
             raise UsageError(

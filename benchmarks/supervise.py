@@ -8,10 +8,11 @@ import re
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from contextlib import contextmanager
-from multiprocessing import active_children, current_process
+from contextlib import contextmanager, suppress
+from multiprocessing import current_process
 from typing import Any, TypeVar
 
 import torch
@@ -94,6 +95,7 @@ class Supervised:
 
 _idle: list[Supervised] = []
 _numbers = itertools.count()
+_everyone: weakref.WeakSet[Supervised] = weakref.WeakSet()
 _taking = threading.Lock()
 _stopped = threading.Event()
 
@@ -103,6 +105,7 @@ def supervised() -> Iterator[Supervised]:
     """A supervised process that nobody else uses meanwhile: an idle one, or a new one."""
     with _taking:
         taken = _idle.pop() if _idle else Supervised(next(_numbers))
+        _everyone.add(taken)
     try:
         yield taken
     finally:
@@ -110,10 +113,16 @@ def supervised() -> Iterator[Supervised]:
 
 
 def stop_all() -> None:
-    """Kill every process that this one has started, and start none until ``start_again``."""
+    """Kill every supervised process, and start none until ``start_again``.
+
+    From a signal's handler too: it waits for nothing.
+    """
     _stopped.set()
-    for child in active_children():
-        child.kill()
+    for executor in [each.executor for each in list(_everyone)]:
+        # loky's own way to kill takes locks, which what was interrupted may hold
+        for pid in list(executor._processes) if executor else []:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def start_again() -> None:

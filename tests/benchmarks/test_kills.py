@@ -120,7 +120,11 @@ def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
             time.sleep(0.05)
         workers = psutil.Process(sweep.pid).children(recursive=True)
         os.kill(sweep.pid, signal.SIGINT)
-        assert sweep.wait(30) == 130
+        try:
+            code = sweep.wait(30)
+        finally:
+            sweep.kill()
+        assert code == 130
         said = sweep.stderr.read()
     assert "the same command goes on from there" in said
     assert "Traceback" not in said
