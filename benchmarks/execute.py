@@ -237,7 +237,8 @@ def _write_failure(
         about = _about(run, evaluation, device)
         about |= {"selection": "last", "status": status, "error": f"{error}"}
         failed = [about | {"steps": budget} for budget in sorted(missing)]
-        store.write_evaluation(run.key, key, measured + failed, {})
+        if failed:
+            store.write_evaluation(run.key, key, measured + failed, {})
 
 
 def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,15 @@ def settings_for(method: str, domain: str, layers: Sequence[Settings]) -> Settin
 
 def protocol_settings(method: str, domain: str) -> Settings:
     """The paper's settings of a method: its defaults and what the preset ``paper`` says of them."""
-    section = tomllib.loads(PROTOCOL.read_text())[domain].get("settings", {})
+    section = _protocol()[domain].get("settings", {})
     said = {**section, **section.get(method, {})}
     defaults = default_settings(METHODS[method])
     return {name: said.get(name, default) for name, default in defaults.items()}
+
+
+@cache
+def _protocol() -> dict[str, Any]:
+    return tomllib.loads(PROTOCOL.read_text())
 
 
 def task_settings(task: str, layers: Sequence[Settings]) -> Settings:
