@@ -31,8 +31,8 @@ def status(folder: Folder) -> None:
     store = _existing(folder)
     rows = store.frame()
     runs = rows.groupby(["task", "method", "run_key"])["status"].agg(_worst).reset_index()
-    counts = pd.crosstab([runs["task"], runs["method"]], runs["status"])
-    print(counts.to_markdown() if len(counts) else "No run is finished.")
+    counts = pd.crosstab([runs["task"], runs["method"]], runs["status"]).reset_index()
+    print(counts.to_markdown(index=False) if len(counts) else "No run is finished.")
     for key, done in sorted(store.progress().items()):
         print(f"{key}: at work, {done} updates")
     wrong = rows[rows["mse"].isna()].drop_duplicates("run_key")

@@ -6,7 +6,11 @@ import psutil
 import pytest
 
 from benchmarks.cli import run_command
-from benchmarks.sweep import sweep
+from benchmarks.execute import is_done
+from benchmarks.preset import checked, read_preset
+from benchmarks.runs import plan
+from benchmarks.store import Store
+from benchmarks.sweep import sweep, with_options
 
 RUNS = 200
 DOES_NOTHING = """
@@ -67,10 +71,24 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.benchmark(group=f"a sweep of {RUNS} runs that do nothing, 2 at a time")
 @pytest.mark.parametrize("what", ["all to do", "all done"])
 def test_overhead(benchmark, folder, what):
-    out = folder / "out"
+    out, runs = folder / "out", 4 if benchmark.disabled else RUNS
     if what == "all done":
-        run_nothing(out, RUNS)
-    benchmark.pedantic(run_nothing, (out, RUNS), rounds=1)
+        run_nothing(out, runs)
+    benchmark.pedantic(run_nothing, (out, runs), rounds=1)
     benchmark.extra_info["parent_bytes"] = psutil.Process().memory_info().rss
     if benchmark.stats:
-        benchmark.extra_info["seconds_a_run"] = benchmark.stats.stats.median / RUNS
+        benchmark.extra_info["seconds_a_run"] = benchmark.stats.stats.median / runs
+
+
+@pytest.mark.benchmark(group=f"finding out that {RUNS} runs are done")
+def test_all_done(benchmark, folder):
+    runs = 4 if benchmark.disabled else RUNS
+    run_nothing(folder, runs)
+    benchmark(find_out, folder, runs)
+
+
+def find_out(folder, runs):
+    chosen = {"tasks": ["addition"], "methods": ["nothing"], "seeds": runs}
+    planned = plan(with_options(checked(read_preset("smoke")), chosen, {}), {"train_iterations": 0})
+    store = Store(folder)
+    assert all(is_done(run, evaluations, store) for run, evaluations in planned)
