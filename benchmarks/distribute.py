@@ -93,7 +93,7 @@ def _distributing(backend: str, scheduler: str | None) -> Iterator[None]:
     try:
         from dask.distributed import Client, KilledWorker
     except ImportError as error:
-        raise UsageError("--backend dask needs Dask: pip install 'irem-bench[dask]'.") from error
+        raise UsageError("--backend dask needs Dask: pip install -e '.[dask]'.") from error
     try:
         client = Client(scheduler, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
