@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -45,6 +46,7 @@ class Supervised:
     def __init__(self, number: int) -> None:
         self.number = number
         self.executor: ProcessPoolExecutor | None = None
+        self.path: list[str] = []
 
     def call(self, function: Callable[..., T], *arguments: Any, timeout: float | None = None) -> T:
         """``function(*arguments)`` there.
@@ -85,7 +87,10 @@ class Supervised:
             )
         if _stopped.is_set():
             raise StoppedError
+        if self.path != sys.path:  # it would not find the plugins that are found here
+            self.kill()
         if self.executor is None:
+            self.path = list(sys.path)
             self.executor = ProcessPoolExecutor(
                 max_workers=1, initializer=_begin, initargs=(os.getpid(), self.number)
             )

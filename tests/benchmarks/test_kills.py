@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmarks.store import Store, read_results
+from benchmarks.store import read_results
 
 COMMAND = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
 COMMAND += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]
@@ -22,11 +22,9 @@ NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "pea
 
 
 def finished(folder):
-    """When each evaluation was finished."""
-    rows = Store(folder).frame()
-    done = set(rows.loc[rows["mse"].notna(), "run_key"]) if len(rows) else set()
+    """When each evaluation was finished; one that a killed worker cost is not."""
     paths = folder.glob("runs/*/*/rows.json")
-    return {path: path.stat().st_mtime_ns for path in paths if path.parent.parent.name in done}
+    return {path: path.stat().st_mtime_ns for path in paths if '"mse"' in path.read_text()}
 
 
 PHASES = ("starting", "training", "writing")

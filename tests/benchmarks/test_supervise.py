@@ -1,3 +1,4 @@
+import importlib
 import os
 import signal
 import subprocess
@@ -9,21 +10,13 @@ import pytest
 from benchmarks.supervise import CrashedError, TooLongError, supervised
 
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def allocate_too_much():
-    return len(bytearray(2**60))
-
-
 def test_what_a_function_gives_or_raises_comes_back():
     with supervised() as process:
         assert process.call(divmod, 7, 2) == (3, 1)
         with pytest.raises(ZeroDivisionError):
             process.call(divmod, 1, 0)
         with pytest.raises(MemoryError):
-            process.call(allocate_too_much)
+            process.call(bytearray, 2**60)
 
 
 def test_it_is_another_process_and_is_kept():
@@ -35,11 +28,19 @@ def test_it_is_another_process_and_is_kept():
         assert again.call(os.getpid) == first
 
 
+def test_it_finds_the_modules_that_are_found_here(tmp_path, monkeypatch):
+    (tmp_path / "found_here.py").write_text("def answer(): return 42")
+    with supervised() as process:
+        process.call(os.getpid)
+        monkeypatch.syspath_prepend(tmp_path)
+        assert process.call(importlib.import_module("found_here").answer) == 42
+
+
 def test_a_death_costs_the_call_alone():
     with supervised() as process:
         before = process.call(os.getpid)
         with pytest.raises(CrashedError, match="the process died: SIGKILL"):
-            process.call(die)
+            process.call(signal.raise_signal, signal.SIGKILL)
         assert process.call(os.getpid) != before
 
 

@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 
 from benchmarks.cli import run_command
+from benchmarks.execute import execute
 from benchmarks.preset import checked, read_preset
 from benchmarks.registry import METHODS, TASKS
-from benchmarks.store import COLUMNS, read_results
-from benchmarks.sweep import sweep
+from benchmarks.runs import plan
+from benchmarks.store import COLUMNS, Store, read_results
+from benchmarks.sweep import sweep, with_options
+from benchmarks.training import Execution
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
@@ -411,9 +414,10 @@ def test_what_goes_wrong_with_seeds_at_once_is_in_their_rows(tmp_path, monkeypat
         raise RuntimeError("no rule for this operation")
 
     monkeypatch.setattr("irem_core.engine.update_together", refuse)
-    assert run(*TINY, "--seeds", 2, "--seeds-at-once", "--out", tmp_path) == 1
-    failed = numbers(tmp_path).query("method == 'irem'")
-    assert failed["status"].eq("failed").all()
+    chosen = {"tasks": ["addition"], "methods": ["irem"], "seeds": 2}
+    job = plan(with_options(checked(read_preset("smoke")), chosen, {}), {})
+    assert execute(job, tmp_path, Execution(threads=1)) == ["failed", "failed"]
+    failed = Store(tmp_path).collect()
     assert failed["error"].eq("no rule for this operation").all()
     assert set(failed["seed"]) == {0, 1}
     assert len(list(tmp_path.glob("runs/*/error.txt"))) == 2
