@@ -25,6 +25,7 @@ STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 COLUMNS = 3  # of panels
 LOOK: Any = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
 WIDTH = 6.75  # inches: two columns of a page
+ABOUT = ("line", "seed", "size", "case")  # a curve
 PUBLISHED = Path(__file__).parent / "published" / "shortest_path_error_by_step.csv"
 
 
@@ -160,15 +161,16 @@ def _curves(comparison: Comparison, folder: Path) -> pd.DataFrame:
     ends = comparison.rows["method"].map(lambda name: METHODS.get(name, Method).ends)
     budgets = comparison.rows["steps"]
     horizon = range(int(budgets[~ends].max() if not ends.all() else budgets.max()) + 1)
-    frames = []
+    curves: dict[str, list[Any]] = {name: [] for name in ("step", "error", *ABOUT)}
     for run in rows.drop_duplicates(["run_key", "case"]).itertuples():
-        error = read_trace(folder, run).groupby("step")["error"].mean().reindex(horizon)
+        trace = read_trace(folder, run, ["step", "error"])
+        error = trace.groupby("step")["error"].mean().reindex(horizon)
         error = error.ffill() if METHODS.get(run.method, Method).ends else error
-        error = error.replace([np.inf], np.nan)
-        about = {name: getattr(run, name) for name in ("line", "seed", "size", "case")}
-        frames.append(error.reset_index().assign(**about))
-    columns = ["step", "error", "line", "seed", "size", "case"]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        curves["step"] += horizon
+        curves["error"] += error.replace([np.inf], np.nan).tolist()
+        for name in ABOUT:
+            curves[name] += [getattr(run, name)] * len(horizon)
+    return pd.DataFrame(curves)
 
 
 def _published(sizes: pd.Index, horizon: int) -> pd.DataFrame:

@@ -20,6 +20,7 @@ import itertools
 import json
 import logging
 import os
+import sys
 from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
@@ -153,19 +154,20 @@ class Store:
 
     def rows(self, run_key: str, evaluation_key: str) -> list[dict[str, Any]]:
         """The rows of an evaluation; none if it has not been finished, or a file is damaged."""
-        folder = self.run_folder(run_key) / evaluation_key
+        folder = f"{self.folder}/runs/{run_key}/{evaluation_key}"  # thousands are asked for
         try:
-            rows = _read_rows(folder / ROWS)
+            rows = _read_rows(f"{folder}/{ROWS}", run_key)
         except DamagedError:
             return []
-        measured = any("mse" in row for row in rows)
-        return [] if measured and not all(_is_whole(folder / name) for name in FRAMES) else rows
+        if not any("mse" in row for row in rows):
+            return rows
+        return rows if all(_is_whole(f"{folder}/{name}") for name in FRAMES) else []
 
     def mend(self, run_key: str, evaluation_key: str) -> None:
         """Set aside what is damaged of an evaluation; to be called by whoever holds the lock."""
         folder = self.run_folder(run_key) / evaluation_key
         try:
-            measured = any("mse" in row for row in _read_rows(folder / ROWS))
+            measured = any("mse" in row for row in _read_rows(folder / ROWS, run_key))
         except DamagedError as error:
             set_aside(folder / ROWS, str(error))
             return
@@ -191,14 +193,17 @@ class Store:
 
     def frame(self) -> pd.DataFrame:
         """All rows there are now, in an order of their own; what is damaged is named."""
-        rows = []
+        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         for path in self.folder.glob(f"runs/*/*/{ROWS}"):
             try:
-                rows += _read_rows(path)
+                for row in _read_rows(path, path.parent.parent.name):
+                    for name, values in columns.items():  # not rows, which take ten times as much
+                        value = row.get(name)
+                        values.append(sys.intern(value) if isinstance(value, str) else value)
             except DamagedError as error:
                 log.warning("%s %s; the sweep that it is of will make it again", path, error)
         order = ["task", "size", "method", "run_key", "difficulty", "steps", "selection"]
-        frame = pd.DataFrame(rows, columns=COLUMNS)
+        frame = pd.DataFrame(columns)
         return frame.sort_values(order, key=_sortable, ignore_index=True)
 
     def collect(self, removed: Collection[str] = ()) -> pd.DataFrame:
@@ -239,16 +244,17 @@ def set_aside(path: Path, why: str) -> None:
         log.warning("%s %s: to be made again", path, why)
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows in a file, none if there is no file.
+def _read_rows(path: str | Path, run_key: str) -> list[dict[str, Any]]:
+    """The rows of a run in a file, none if there is no file.
 
     Raises DamagedError for anything else than rows of its run, and UsageError for rows of another
     schema or a file that cannot be opened.
     """
     try:
-        rows = json.loads(path.read_text())
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            rows = json.loads(file.read())
         schemas = {row["schema"] for row in rows}
-        ours = all(row["run_key"] == path.parent.parent.name and "steps" in row for row in rows)
+        ours = all(row["run_key"] == run_key and "steps" in row for row in rows)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -262,10 +268,10 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _is_whole(frame: Path) -> bool:
+def _is_whole(frame: str | Path) -> bool:
     """Whether a Parquet file is there to its end."""
     try:
-        with frame.open("rb") as file:
+        with open(frame, "rb", buffering=0) as file:  # noqa: PTH123
             if file.seek(0, os.SEEK_END) < 8:
                 return False
             file.seek(-4, os.SEEK_END)
@@ -297,16 +303,17 @@ def read_results(folder: Path) -> pd.DataFrame:
     return frame
 
 
-def read_trace(folder: Path, row: Any) -> pd.DataFrame:
-    """The trace behind a row of results. Raises UsageError if it is not there."""
+def read_trace(folder: Path, row: Any, columns: list[str] | None = None) -> pd.DataFrame:
+    """The trace behind a row, or some columns of it. Raises UsageError if it is not there."""
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
-            cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in _read_rows(path)}
+            rows = _read_rows(path, row.run_key)
+            cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in rows}
         except DamagedError:
             continue
         trace = path.with_name(TRACE)
         if (row.size, row.difficulty, row.problems) in cases and trace.exists():
-            return pd.read_parquet(trace)
+            return pd.read_parquet(trace, columns=columns)
     raise UsageError(
         f"{folder / 'runs' / row.run_key} has no trace of size {row.size}, {row.difficulty}: "
         "run the sweep again"

@@ -55,6 +55,7 @@ def run_nothing(folder, runs):
     options = ["--preset", "smoke", "--tasks", "addition", "--methods", "nothing"]
     options += ["--seeds", str(runs), "--jobs", "2", "--threads", "1"]
     options += ["--plugin", "nothing_plugin", "--set", "train_iterations=0"]
+    options += ["--difficulties", "same", "--steps", "1"]
     with pytest.raises(SystemExit) as ended:
         run_command(sweep, [*options, "--out", str(folder)])
     assert ended.value.code == 0
@@ -89,6 +90,8 @@ def test_all_done(benchmark, folder):
 
 def find_out(folder, runs):
     chosen = {"tasks": ["addition"], "methods": ["nothing"], "seeds": runs}
-    planned = plan(with_options(checked(read_preset("smoke")), chosen, {}), {"train_iterations": 0})
+    chosen["difficulties"] = ["same"]
+    preset = with_options(checked(read_preset("smoke")), chosen, {"steps": [1]})
+    planned = plan(preset, {"train_iterations": 0})
     store = Store(folder)
     assert all(is_done(run, evaluations, store) for run, evaluations in planned)
