@@ -4,11 +4,27 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.stats import spearmanr
 
-from benchmarks.metrics import certain, expected, skill, solved
+from benchmarks.metrics import (
+    allocation_test,
+    anytime_score,
+    at_cost,
+    certain,
+    energy_rank_correlation,
+    energy_rises,
+    expected,
+    halting_skill,
+    overthinking,
+    skill,
+    solved,
+    steps_to_target,
+)
 from benchmarks.stats import interval_over_problems
 
 ERROR = st.floats(0, 10)
+TRACES = arrays(float, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=8), elements=ERROR)
 
 
 def test_skill_by_hand():
@@ -58,3 +74,132 @@ def test_interval_over_problems_covers_as_often_as_it_says():
 def test_interval_of_equal_errors_is_their_value_and_of_infinite_ones_unknown():
     assert interval_over_problems(np.full(10, 2.0)) == (2.0, 2.0)
     assert all(map(math.isnan, interval_over_problems(np.array([1.0, np.inf]))))
+
+
+def test_the_answer_at_a_cost_is_the_last_that_is_finished():
+    errors, cost = np.array([[3.0], [2.0], [1.0]]), np.array([0.0, 10.0, 20.0])
+    assert at_cost(errors, cost, [0, 9.9, 10, 19, 20, 99])[:, 0].tolist() == [3, 3, 2, 2, 1, 1]
+
+
+def test_the_anytime_score_by_hand():
+    errors, cost = np.array([[4.0, 4.0], [3.0, 1.0], [1.0, 1.0]]), np.array([0.0, 1.0, 2.0])
+    # 2 from cost 1 to 2, 1 from 2 to 4: equal widths on a logarithmic axis
+    assert anytime_score(errors, cost, 1, 4) == pytest.approx(1.5)
+    # of a dearer method there is only the start, until its first step is done
+    assert anytime_score(errors, 2 * cost, 1, 4) == pytest.approx(3)
+    with pytest.raises(ValueError, match="not from 0 to 4"):
+        anytime_score(errors, cost, 0, 4)
+
+
+@given(TRACES, st.floats(0.5, 3), st.floats(1.1, 50))
+def test_the_anytime_score_lies_between_the_errors(errors, begin, factor):
+    cost = np.arange(len(errors), dtype=float)
+    means = errors.mean(axis=1)
+    score = anytime_score(errors, cost, begin, begin * factor)
+    assert means.min() - 1e-9 <= score <= means.max() + 1e-9
+    better = anytime_score(errors / 2, cost, begin, begin * factor)
+    assert better == pytest.approx(score / 2)
+
+
+def test_an_answer_that_is_not_finite_counts_only_while_it_is_there():
+    errors, cost = np.array([[np.inf], [1.0], [2.0]]), np.array([0.0, 1.0, 2.0])
+    assert anytime_score(errors, cost, 1, 2) == 1
+    assert anytime_score(errors, cost, 0.5, 2) == np.inf
+
+
+def test_overthinking_by_hand():
+    assert overthinking(np.array([[3.0, 1.0], [1.0, 2.0], [2.0, 1.5]])) == pytest.approx(0.75)
+
+
+@given(TRACES)
+def test_nobody_overthinks_whose_error_only_falls(errors):
+    assert overthinking(errors) >= 0
+    assert overthinking(np.minimum.accumulate(errors)) == 0
+
+
+def test_steps_to_a_target_by_hand():
+    errors = np.array([[3.0, 0.5, 3.0, 9.0], [1.0, 2.0, 0.5, 9.0], [0.5, 1.0, 2.0, np.nan]])
+    steps = steps_to_target(errors, 1.0)
+    assert steps.tolist()[:2] == [1, 2]
+    assert np.isnan(steps[2:]).all()
+    assert steps_to_target(errors, 10.0).tolist()[:3] == [0, 0, 0]
+
+
+@given(TRACES, ERROR, ERROR)
+def test_a_lower_target_is_not_reached_sooner(errors, one, other):
+    low, high = sorted([one, other])
+    late, soon = steps_to_target(errors, low), steps_to_target(errors, high)
+    assert (np.nan_to_num(soon, nan=np.inf) <= np.nan_to_num(late, nan=np.inf)).all()
+
+
+BY_HAND = np.array([[4.0, 4.0, 4.0, 4.0], [1.0, 2.0, 1.0, 2.0], [2.0, 0.0, 2.0, 0.0]])
+
+
+def test_halting_skill_by_hand():
+    cost = np.array([0.0, 1.0, 2.0])
+    # problems 0 and 2 are best after one step, 1 and 3 after two. Each half's best step is chosen
+    # on the other half: 2 for the even ones (error 2), 1 for the odd ones (error 2)
+    oracle = halting_skill(BY_HAND, cost, certain(np.array([1, 2, 1, 2]), 3), price=0)
+    assert oracle == (0.5, 2.0, 0.5, 1.0)
+    same_for_all = halting_skill(BY_HAND, cost, certain(np.array([1, 1, 1, 1]), 3), price=0)
+    assert (same_for_all.halted, same_for_all.skill) == (1.5, pytest.approx(1 / 3))
+    # a step costs 1.5 when all of two cost 3: then one step is best for problem 1 too
+    paid = halting_skill(BY_HAND, cost, certain(np.array([1, 1, 1, 1]), 3), price=3)
+    assert paid.halted == 3
+    assert paid.oracle == pytest.approx((2.5 + 3 + 2.5 + 3) / 4)
+
+
+def test_halting_skill_is_undefined_where_one_step_is_best_for_all():
+    errors = np.array([[4.0, 4.0, 4.0], [1.0, 1.0, 1.0]])
+    weights = certain(np.array([1, 1, 1]), 2)
+    assert math.isnan(halting_skill(errors, np.array([0.0, 1.0]), weights, price=0).skill)
+
+
+@given(TRACES, st.integers(0, 7), st.floats(0, 5))
+def test_nobody_halts_better_than_the_oracle(errors, step, price):
+    cost = np.arange(len(errors), dtype=float)
+    steps = np.full(errors.shape[1], step % len(errors))
+    result = halting_skill(errors, cost, certain(steps, len(errors)), price)
+    assert result.oracle <= min(result.halted, result.fixed) + 1e-9
+    assert math.isnan(result.skill) or result.skill <= 1 + 1e-9
+
+
+def test_the_allocation_test_by_hand():
+    steps = np.array([1, 2, 1, 2])
+    found = allocation_test(BY_HAND, steps, np.random.default_rng(0))
+    # of the 24 ways to deal these steps out, 4 give every problem its best step
+    assert found.p_value == pytest.approx(4 / 24)
+    # an even problem has 1 or 2, an odd one 0 or 2: (1.5 + 1) / 2 on average, 0.5 as it is
+    assert found.gain == pytest.approx(1.25 - 0.5)
+
+
+def test_the_same_step_for_all_allocates_nothing():
+    found = allocation_test(BY_HAND, np.array([1, 1, 1, 1]), np.random.default_rng(0))
+    assert found == (0, 1)
+
+
+def test_steps_that_have_nothing_to_do_with_the_problems_gain_nothing():
+    rng = np.random.default_rng(1)
+    errors, steps = rng.random((10, 200)), rng.integers(0, 10, 200)
+    assert allocation_test(errors, steps, np.random.default_rng(0)).p_value > 0.01
+
+
+def test_energy_as_a_judge_by_hand():
+    energies = np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 1.0], [1.0, 3.0, 1.0]])
+    errors = np.array([[9.0, 9.0, 3.0], [4.0, 4.0, 2.0], [1.0, 1.0, 1.0]])
+    found = energy_rank_correlation(energies, errors)
+    assert found[:2] == pytest.approx([1, -1])
+    assert math.isnan(found[2])
+    assert energy_rises(energies) == pytest.approx(2 / 6)
+    assert math.isnan(energy_rises(energies[:1]))
+
+
+@given(TRACES, TRACES)
+def test_the_rank_correlation_is_that_of_scipy(energies, errors):
+    steps, problems = (min(each) for each in zip(energies.shape, errors.shape, strict=True))
+    energies, errors = energies[:steps, :problems], errors[:steps, :problems]
+    found = energy_rank_correlation(energies, errors)
+    for i in range(problems):
+        constant = np.ptp(energies[:, i]) == 0 or np.ptp(errors[:, i]) == 0
+        right = np.nan if constant else spearmanr(energies[:, i], errors[:, i]).statistic
+        assert found[i] == pytest.approx(right, nan_ok=True)
