@@ -60,9 +60,7 @@ def anytime_score(errors: Array, cost: Array, begin: float, end: float) -> float
     ValueError unless 0 < begin < end.
     """
     if not 0 < begin < end:
-        raise ValueError(
-            f"the budgets go from a cost above 0 to a larger one, not {begin} to {end}"
-        )
+        raise ValueError(f"costs go from one above 0 to a larger one, not from {begin} to {end}")
     edges = np.log(np.clip([*cost, np.inf], begin, end))
     spent = np.diff(edges)  # [T+1], with each answer
     return float((errors.mean(axis=1)[spent > 0] * spent[spent > 0]).sum() / np.log(end / begin))

@@ -5,8 +5,7 @@ Everything that is resampled comes from a generator that is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,7 @@ from benchmarks.metrics import Array
 
 RESAMPLES = 1000
 LEVEL = 0.95
+TRIMMED = 0.25  # on each side
 
 
 def interval_over_problems(errors: Array) -> tuple[float, float]:
@@ -39,43 +39,45 @@ def interval_over_problems(errors: Array) -> tuple[float, float]:
 
 
 def resampled_means(methods: Sequence[Array], rng: np.random.Generator) -> list[Array]:
-    """Means of errors, each [S, B], over resampled seeds and then resampled problems: [R] each.
+    """Mean errors of methods, from their errors [S, B], with seeds and then problems resampled.
 
-    The problems are the same for all methods, so they are resampled once, which pairs the methods;
-    each has seeds of its own. With one seed, or one problem, there is nothing to resample there.
-    Raises ValueError if the numbers of problems differ.
+    Gives [R] for each. The problems are the same for all methods, so they are resampled once, which
+    pairs the methods; each has seeds of its own. NaN for a method whose errors are not finite, or
+    which has one seed and one problem alone. Raises ValueError if the numbers of problems differ.
     """
     counts = {each.shape[1] for each in methods}
     if len(counts) > 1:
         raise ValueError(f"paired methods answer the same problems, not {sorted(counts)} of them")
-    shared = _drawn(counts.pop(), rng)  # [R, B]
-    return [((_drawn(len(each), rng) @ each) * shared).sum(axis=1) for each in methods]
+    problems = _drawn(counts.pop(), rng)  # [R, B]
+
+    def means(errors: Array) -> Array:
+        if errors.size == 1 or not np.isfinite(errors).all():
+            return np.full(RESAMPLES, np.nan)
+        return ((_drawn(len(errors), rng) @ errors) * problems).sum(axis=1)
+
+    return [means(errors) for errors in methods]
 
 
-def interval(
-    statistic: Callable[..., Any], methods: Sequence[Array], rng: np.random.Generator
-) -> tuple[float, float]:
-    """95 % interval of a statistic of the methods' mean errors, over seeds and then problems.
-
-    ``statistic`` takes an array of means for each method, errors [S, B], and gives one of values.
-    (NaN, NaN) where an error is not finite, or there is one seed and one problem alone.
-    """
-    nothing_to_draw = all(each.size == 1 for each in methods)
-    if nothing_to_draw or not all(np.isfinite(each).all() for each in methods):
-        return float("nan"), float("nan")
-    values = statistic(*resampled_means(methods, rng))
+def interval(values: Array) -> tuple[float, float]:
+    """The middle 95 % of resampled values [R]; (NaN, NaN) if one is not a number."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def difference(first: Array, second: Array) -> Array:
-    """A statistic for ``interval``: how much larger the first mean is."""
-    return first - second
+def resampled_interquartile_mean(scores: Sequence[Array], rng: np.random.Generator) -> Array:
+    """Interquartile means [R] of scores in several cases, each [S], with the seeds resampled.
+
+    NaN if every case has one seed alone.
+    """
+    if all(each.size == 1 for each in scores):
+        return np.full(RESAMPLES, np.nan)
+    drawn = [each[rng.integers(each.size, size=(RESAMPLES, each.size))] for each in scores]
+    return np.asarray(trim_mean(np.concatenate(drawn, axis=1), TRIMMED, axis=1))
 
 
 def interquartile_mean(scores: ArrayLike) -> float:
     """The mean of the middle half of the scores (Agarwal et al., 2021)."""
-    return float(trim_mean(np.asarray(scores).ravel(), 0.25))
+    return float(trim_mean(np.asarray(scores).ravel(), TRIMMED))
 
 
 def probability_of_improvement(errors: ArrayLike, others: ArrayLike) -> float:
@@ -83,10 +85,8 @@ def probability_of_improvement(errors: ArrayLike, others: ArrayLike) -> float:
 
     errors, others: of runs, in any number (Agarwal et al., 2021: the Mann-Whitney U).
     """
-    first, second = np.asarray(errors), np.asarray(others)
-    return float(
-        mannwhitneyu(second, first, method="asymptotic").statistic / (first.size * second.size)
-    )
+    u = mannwhitneyu(others, errors, method="asymptotic").statistic
+    return float(u / (np.size(errors) * np.size(others)))
 
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarks.stats import (
-    difference,
     interquartile_mean,
     interval,
     performance_profile,
     probability_of_improvement,
+    resampled_interquartile_mean,
     resampled_means,
 )
 
@@ -22,13 +22,14 @@ def rng():
     return np.random.default_rng(0)
 
 
-def identity(means):
-    return means
+def interval_of(errors, rng):
+    (means,) = resampled_means([errors], rng)
+    return interval(means)
 
 
 def test_one_seed_has_the_interval_over_problems():
     errors = rng().normal(3, 1, (1, 400))
-    low, high = interval(identity, [errors], rng())
+    low, high = interval_of(errors, rng())
     # 1.96 standard errors, each side of the mean
     half = 1.96 * errors.std() / 20
     assert low == pytest.approx(errors.mean() - half, abs=0.15 * half)
@@ -37,14 +38,14 @@ def test_one_seed_has_the_interval_over_problems():
 
 def test_one_problem_has_the_interval_over_seeds():
     errors = rng().normal(3, 1, (400, 1))
-    low, high = interval(identity, [errors], rng())
+    low, high = interval_of(errors, rng())
     half = 1.96 * errors.std() / 20
     assert high - low == pytest.approx(2 * half, rel=0.15)
 
 
 def test_seeds_and_problems_both_count():
     seeds, problems = rng().normal(0, 1, (30, 1)), rng().normal(0, 1, (1, 300))
-    low, high = interval(identity, [seeds + problems], rng())
+    low, high = interval_of(seeds + problems, rng())
     expected = 2 * 1.96 * math.sqrt(seeds.var() / 30 + problems.var() / 300)
     assert high - low == pytest.approx(expected, rel=0.15)
 
@@ -53,7 +54,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     chance, covered = np.random.default_rng(5), 0
     for _ in range(200):
         errors = chance.normal(0, 1, (1, 100))
-        low, high = interval(identity, [errors], chance)
+        low, high = interval_of(errors, chance)
         covered += low <= 0 <= high
     assert 0.89 <= covered / 200 <= 0.99
 
@@ -61,21 +62,20 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
 def test_methods_are_paired_by_their_problems():
     hard = rng().exponential(10, (1, 300))
     better = hard - 0.1 + 0.01 * rng().normal(size=(1, 300))
-    low, high = interval(difference, [hard, better], rng())
+    means = resampled_means([hard, better], rng())
+    low, high = interval(means[0] - means[1])
     assert 0.09 < low < high < 0.11  # each mean alone is known to about 1
 
 
 def test_what_is_given_to_the_generator_is_what_comes():
     errors = rng().random((3, 50))
-    assert interval(identity, [errors], rng()) == interval(identity, [errors], rng())
-    assert interval(identity, [errors], rng()) != interval(
-        identity, [errors], np.random.default_rng(1)
-    )
+    assert interval_of(errors, rng()) == interval_of(errors, rng())
+    assert interval_of(errors, rng()) != interval_of(errors, np.random.default_rng(1))
 
 
 def test_there_is_no_interval_of_one_number_or_of_what_is_not_finite():
     for errors in ([[1.0]], [[1.0, np.inf]], [[1.0, np.nan]]):
-        assert np.isnan(interval(identity, [np.array(errors)], rng())).all()
+        assert np.isnan(interval_of(np.array(errors), rng())).all()
 
 
 def test_methods_that_answered_other_problems_are_not_paired():
@@ -111,3 +111,12 @@ def test_the_performance_profile_counts(scores):
     thresholds = [-6, -1, 0, 0.5, 6]
     found = performance_profile(scores, thresholds)
     assert found == pytest.approx([(scores > t).mean() for t in thresholds])
+
+
+def test_the_interquartile_mean_over_cases_has_an_interval_over_seeds():
+    cases = [rng().normal(0, 1, 50), rng().normal(0, 1, 50)]
+    low, high = interval(resampled_interquartile_mean(cases, rng()))
+    assert low < interquartile_mean(cases) < high
+    # the standard error of the mean of 100 is 0.1; that of the middle half is a little more
+    assert 0.3 < high - low < 0.6
+    assert np.isnan(resampled_interquartile_mean([np.array([1.0]), np.array([2.0])], rng())).all()
