@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from itertools import chain
 from typing import Any, NamedTuple
@@ -32,7 +32,8 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
     A variant of a task, with other values, stands apart.
     """
     results = results.assign(variant=_variants(results))
-    graph = results["task"].map(lambda task: task_named(task).domain == "graph").astype(bool)
+    domains = {task: task_named(task).domain for task in results["task"].unique()}
+    graph = results["task"].map(domains) == "graph"
     for (task, variant), rows in results[graph].groupby(["task", "variant"]):
         rows = rows.assign(case=_graph_case(rows))
         yield _comparison([task, variant], rows, "size")
@@ -48,6 +49,11 @@ def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
+def at_largest_budget(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of every line in every case, the rows with the most steps: one a seed."""
+    return rows[rows["steps"] == rows.groupby(["line", "case"])["steps"].transform("max")]
+
+
 def _variants(results: pd.DataFrame) -> pd.Series:
     """The values of each row's task that are not the default, as text."""
 
@@ -56,8 +62,15 @@ def _variants(results: pd.DataFrame) -> pd.Series:
         values = json.loads(settings).items()
         return ", ".join(f"{name}={value}" for name, value in values if name in own)
 
-    variants = [variant(*each) for each in zip(results["task"], results["settings"], strict=True)]
-    return pd.Series(variants, index=results.index, dtype=str)
+    return _of_each(variant, results["task"], results["settings"])
+
+
+def _of_each(function: Callable[..., str], first: pd.Series, second: pd.Series) -> pd.Series:
+    """A text that two columns decide; rows are many, different ones are few."""
+    said = pd.DataFrame({"first": first, "second": second})
+    number = said.groupby(["first", "second"]).ngroup()
+    texts = {number[i]: function(*said.loc[i]) for i in number.drop_duplicates().index}
+    return number.map(texts).astype(str)
 
 
 def _comparison(said: list[str], rows: pd.DataFrame, by: str) -> Comparison:
@@ -72,20 +85,20 @@ def _comparison(said: list[str], rows: pd.DataFrame, by: str) -> Comparison:
 
 
 def _lines(rows: pd.DataFrame) -> pd.Series:
-    settings = rows["settings"].map(json.loads)
-    every = settings.groupby(rows["method"]).agg(list)
+    different = rows[["method", "settings"]].drop_duplicates()
+    every = different["settings"].map(json.loads).groupby(different["method"]).agg(list)
     differing = {
         method: [name for name in dict.fromkeys(chain(*each)) if _differs(name, each)]
         for method, each in every.items()
     }
 
-    def line(method: str, own: dict[str, Any]) -> str:
+    def line(method: str, settings: str) -> str:
+        own = json.loads(settings)
         said = [f"{name}={own[name]}" for name in differing[method] if name in own]
         return f"{method} ({', '.join(said)})" if said else method
 
-    lines = [line(*each) for each in zip(rows["method"], settings, strict=True)]
     picked = rows["selection"].map(lambda rule: "" if rule == "last" else f", {rule}")
-    return pd.Series(lines, index=rows.index, dtype=str) + picked
+    return _of_each(line, rows["method"], rows["settings"]) + picked
 
 
 def _differs(name: str, settings: list[dict[str, Any]]) -> bool:

@@ -50,6 +50,26 @@ class Trace:
     halting: Array | None = None  # [T+1, B] probability of halting there, if not before
     needed: NDArray[np.int64] | None = None  # [B] steps, of a method that is done by itself
 
+    @staticmethod
+    def from_frame(frame: pd.DataFrame) -> Trace:
+        """The trace that ``frame`` gave, without the examples. Costs are per problem and step."""
+        frame = frame.sort_values(["step", "problem"])
+        count = frame["step"].nunique()
+
+        def over_steps(column: str) -> NDArray[Any]:  # [T+1, B]
+            return frame[column].to_numpy(copy=True).reshape(count, -1)
+
+        energies, halting = over_steps("energy"), over_steps("halting")
+        return Trace(
+            errors=over_steps("error"),
+            solved=over_steps("solved"),
+            energies=None if np.isnan(energies).all() else energies,
+            halting=None if np.isnan(halting).all() else halting,
+            flops=over_steps("flops")[:, 0],
+            seconds=over_steps("seconds")[:, 0],
+            examples=pd.DataFrame(),
+        )
+
     def frame(self) -> pd.DataFrame:
         """One line per problem and step."""
         count, problems = self.errors.shape
@@ -147,7 +167,7 @@ def rows(result: Trace, against: Yardstick, evaluation: Evaluation) -> list[dict
     return [
         _row(result, against, budget, selection, choice)
         for budget in budgets
-        for selection, choice in _selections(result, budget).items()
+        for selection, choice in selections(result, budget).items()
     ]
 
 
@@ -198,27 +218,27 @@ class Choice(NamedTuple):
     used: Array  # [t+1, B] after how many steps
 
 
-def _selections(result: Trace, budget: int) -> dict[str, Choice]:
-    """What each rule picks within a budget."""
+def selections(result: Trace, budget: int) -> dict[str, Choice]:
+    """What each rule picks within a budget, that a trace has the quantities for."""
     last = min(budget, len(result.errors) - 1)
     allowed = np.full(result.errors.shape[1], last)
     used = allowed if result.needed is None else np.minimum(allowed, result.needed)
     everyone = _after(used, last)
-    selections = {"last": Choice(everyone, everyone)}
+    picked = {"last": Choice(everyone, everyone)}
     if result.energies is not None:
         energies = torch.from_numpy(result.energies[: last + 1])
         stopped = energy_stops_falling(energies).numpy()
         noticed = np.minimum(stopped + 1, last)  # one step more, to see that it does not fall
-        selections["lowest_energy"] = Choice(_after(lowest_energy(energies), last), everyone)
-        selections["stopped"] = Choice(_after(stopped, last), _after(noticed, last))
+        picked["lowest_energy"] = Choice(_after(lowest_energy(energies), last), everyone)
+        picked["stopped"] = Choice(_after(stopped, last), _after(noticed, last))
     if result.halting is not None:
         chances = torch.from_numpy(result.halting[: last + 1].astype(np.float64))
         halting = halting_distribution(chances.logit()).exp()  # [last+1, B]
         mode, sampled = halting.argmax(dim=0), _sampled(halting)
-        selections["halted_expected"] = Choice(halting.numpy(), halting.numpy())
-        selections["halted_sampled"] = Choice(_after(sampled, last), _after(sampled, last))
-        selections["halted_mode"] = Choice(_after(mode, last), _after(mode, last))
-    return selections
+        picked["halted_expected"] = Choice(halting.numpy(), halting.numpy())
+        picked["halted_sampled"] = Choice(_after(sampled, last), _after(sampled, last))
+        picked["halted_mode"] = Choice(_after(mode, last), _after(mode, last))
+    return picked
 
 
 def _needed(answers: list[Tensor]) -> NDArray[np.int64]:

@@ -129,6 +129,11 @@ def method_named(name: str) -> type[Method]:
     return METHODS[name]
 
 
+def learns(name: str) -> bool:
+    """Whether a method of results was trained; answers from elsewhere are taken to be."""
+    return METHODS[name].learns if name in METHODS else True
+
+
 def expand_methods(names: Iterable[str]) -> list[str]:
     """Method names as they are registered: a bare ``trivial`` means every trivial predictor."""
     trivial = [cls.name for cls in TRIVIAL]

@@ -303,21 +303,18 @@ def read_results(folder: Path) -> pd.DataFrame:
     return frame
 
 
-def read_trace(folder: Path, row: Any, columns: list[str] | None = None) -> pd.DataFrame:
-    """The trace behind a row, or some columns of it. Raises UsageError if it is not there."""
+def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:
+    """The trace behind a row of results, or its EXAMPLES; None if it is not there."""
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
             rows = _read_rows(path, row.run_key)
             cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in rows}
         except DamagedError:
             continue
-        trace = path.with_name(TRACE)
+        trace = path.with_name(name)
         if (row.size, row.difficulty, row.problems) in cases and trace.exists():
-            return pd.read_parquet(trace, columns=columns)
-    raise UsageError(
-        f"{folder / 'runs' / row.run_key} has no trace of size {row.size}, {row.difficulty}: "
-        "run the sweep again"
-    )
+            return pd.read_parquet(trace)
+    return None
 
 
 def _sortable(column: pd.Series) -> pd.Series:

@@ -28,7 +28,7 @@ from benchmarks.runs import plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
 from benchmarks.supervise import start_again, stop_all
-from benchmarks.tables import write_table
+from benchmarks.tables import write_tables
 from benchmarks.training import DEVICES, Execution, checked_device
 from irem_core.engine import ENGINES, check_engine
 from irem_core.precision import DTYPES
@@ -122,7 +122,7 @@ def sweep(
         statuses = run_all(planned_jobs, store, workers, backend, scheduler)
     statuses["ok"] += len(planned) - statuses.total()
     store.collect()
-    print(write_table(folder))
+    print(write_tables(folder))
     for path in write_figures(folder):
         print(path)
     print(store.csv)

@@ -1,115 +1,283 @@
-"""Tables from results.csv: ``python -m benchmarks.tables DIR``."""
+"""Tables from results.csv and traces: ``python -m benchmarks.tables DIR``."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from textwrap import fill
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import typer
 
-from benchmarks.cases import Comparison, comparisons
+from benchmarks.cases import at_largest_budget, comparisons, in_method_order
 from benchmarks.cli import Plugins, run_command
-from benchmarks.registry import load_plugins
+from benchmarks.measures import PRICE, SHOWN, measures
+from benchmarks.registry import learns, load_plugins, task_named
+from benchmarks.stats import (
+    interquartile_mean,
+    interval,
+    probability_of_improvement,
+    resampled_interquartile_mean,
+)
 from benchmarks.store import read_results
 from irem_core.checkpoint import write_whole
 
 NAME = "table.md"
-SHOWN = ("last", "halted_expected")  # what answers: where it ends, or where it wants to
-LEGEND = """\
+NUMBERS = "measures.csv"
+ERRORS = """\
 Mean squared error of the last answer at the largest step budget, and of a method that halts by
-itself what is to be expected when it does; in brackets the 95 % interval over test problems
-(several seeds: their range). Skill: 1 the algorithm, 0 no better than the best trivial predictor.
-Steps, parameters (those that are trained), operations (floating-point, for one step of one problem)
-and seconds of training: the most in the line.
-"""
+itself what is to be expected when it does; in brackets the 95 % interval over {over}. In bold the
+lowest of what learned, where the interval of its difference to each other, on the same problems, is
+above 0. An empty cell was not run."""
+COSTS = """\
+Skill: 1 the algorithm, 0 no better than the best trivial predictor. Steps, parameters (those that
+are trained), operations (floating-point, for one step of one problem) and seconds of training: the
+most in the line."""
+SKILLS = """\
+Skill, (trivial - error) / (trivial - best known): 1 the algorithm, 0 no better than the best
+trivial predictor on the same problems, less is worse; in brackets the 95 % interval over {over}.
+An empty cell was not run, or has no known best error."""
+STEPS = f"""\
+Anytime: area under error against the logarithm of operations. Overthinking: error of the last
+answer above that of the best on the way. Target: steps until a problem is solved and stays so, and
+the share of problems that have such a step. Halting skill, of the method's own rule when to stop:
+1 the best step of each problem, 0 one step for all, at a price of {PRICE:g} trivial errors for all
+steps. Allocation: the error that it saves that these problems and not others get more steps, and
+the chance p of that without a reason. Energy: rank correlation with the error within a problem, and
+the share of steps that raise it."""
+TOGETHER = """\
+Interquartile mean of the skill over all runs in the cases that every method here has, with its 95 %
+interval over seeds; and the chance that a run of {first} has a smaller error than one of the
+method's, a tie counts half, averaged over the cases."""
 
 
-def write_table(folder: Path) -> str:
-    """Write table.md from the results of a folder, and return it."""
-    text = markdown(read_results(folder))
+class Table(NamedTuple):
+    """A table as it is read: cells are text, ``**`` stands around what is in bold."""
+
+    title: str
+    name: str
+    frame: pd.DataFrame  # the first column says what a row is
+    note: str
+
+
+def result_tables(folder: Path) -> list[Table]:
+    """Every table that the results of a folder give, each with what is to be known about it."""
+    results = read_results(folder)
+    return [*_tables(measures(folder, results)), *_together(results)]
+
+
+def write_tables(folder: Path) -> str:
+    """Write table.md, and tables/ with the same in LaTeX and as numbers; return the Markdown."""
+    results = read_results(folder)
+    numbers = measures(folder, results)
+    made = [*_tables(numbers), *_together(results)]
+    text = "\n\n".join([*(_markdown(table) for table in made), *_unfinished(results)]) + "\n"
+    (folder / "tables").mkdir(exist_ok=True)
+    for table in made:
+        write_whole(folder / "tables" / f"{table.name}.tex", _latex(table).encode())
+    write_whole(folder / "tables" / NUMBERS, numbers.to_csv(index=False).encode())
     write_whole(folder / NAME, text.encode())
     return text
 
 
-def markdown(results: pd.DataFrame) -> str:
-    """A table per task, and per size of matrices, with a row per method; then what is missing."""
-    shown = results[results["selection"].isin(SHOWN)]
-    sections = [f"## {each.title}\n\n{_by_method(each)}\n" for each in comparisons(shown)]
-    return "\n".join([*sections, LEGEND, *_unfinished(results)])
+def _tables(numbers: pd.DataFrame) -> Iterator[Table]:
+    """The paper's two, of errors and of skill; then every comparison by itself."""
+    domains = numbers["task"].map(lambda name: task_named(name).domain)
+    for size, rows in numbers[domains == "matrix"].groupby("size"):
+        yield from _reasoning(f"Matrix reasoning, n = {size}", f"matrix_{size}", rows)
+    yield from _reasoning("Graph reasoning", "graph", numbers[domains == "graph"])
+    for title, rows in numbers.groupby("comparison", sort=False):
+        yield _comparison(str(title), rows)
+        yield from _over_steps(str(title), rows)
 
 
-def _by_method(comparison: Comparison) -> str:
-    rows, cases = comparison.rows, comparison.cases
-    lines = [_line(str(name), of_one, cases) for name, of_one in rows.groupby("line", sort=False)]
-    lines += [_best_trivial(rows), _best_known(rows)]
-    measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
-    columns = ["method", *measured, "steps", "parameters", "operations", "training"]
-    frame = pd.DataFrame(lines, columns=columns, dtype=object).fillna("")
-    return frame.to_markdown(index=False, disable_numparse=True)
+def _reasoning(title: str, name: str, rows: pd.DataFrame) -> Iterator[Table]:
+    """Lines by cases of several tasks, of errors and of skill; of one task they are elsewhere."""
+    if rows["task"].nunique() < 2:
+        return
+    tasks = rows["comparison"].str.replace(r", n=\d+", "", regex=True)
+    rows = rows.assign(case=tasks + ": " + rows["case"])
+    cases = list(dict.fromkeys(rows["case"]))
+    errors = [*_by_case(rows, _error), *_references(rows)]
+    over = _over(rows)
+    frame = _frame(errors, cases)
+    yield Table(f"{title}: error", f"{name}_error", frame, ERRORS.format(over=over))
+    skills = _frame(_by_case(rows[rows["skill"].notna()], _skill), cases)
+    yield Table(f"{title}: skill", f"{name}_skill", skills, SKILLS.format(over=over))
 
 
-def _line(name: str, rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
-    """The table's line of one method: in each case at its largest step budget."""
-    rows = rows[rows["steps"] == rows.groupby("case")["steps"].transform("max")]
-    line = {"method": name}
-    for case in cases:
-        line |= _errors(rows[rows["case"] == case], case)
-    done = rows[rows["status"] == "ok"]
-    if done.empty:
-        return line
-    return line | {
-        "steps": f"{done['steps_used'].max():.3g}",
-        "parameters": _most(done["parameters"], "{:,.0f}"),
-        "operations": _most(done["flops"] / done["steps_used"], "{:.2g}"),
-        "training": _most(done["train_seconds"].replace(0, np.nan), "{:.3g} s"),
+def _comparison(title: str, rows: pd.DataFrame) -> Table:
+    cases = list(dict.fromkeys(rows["case"]))
+    errors = _by_case(rows.assign(case=rows["case"] + ": mse"), _error)
+    skills = _by_case(rows.assign(case=rows["case"] + ": skill"), lambda row: _number(row.skill))
+    costs = [_costs(of_one) for _, of_one in rows.groupby("line", sort=False)]
+    lines = [
+        {**mse, **of_skill, **cost}
+        for mse, of_skill, cost in zip(errors, skills, costs, strict=True)
+    ]
+    lines += _references(rows.assign(case=rows["case"] + ": mse"))
+    columns = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
+    frame = _frame(lines, [*columns, "steps", "parameters", "operations", "training"])
+    return Table(title, _file_name(title), frame, ERRORS.format(over=_over(rows)) + "\n" + COSTS)
+
+
+def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
+    """What the traces say of methods that learned, a row a case."""
+    rows = rows[rows["learns"] & rows["overthinking"].notna()]
+    if rows.empty:
+        return
+    lines = [
+        {
+            "method": row.line,
+            "case": row.case,
+            "anytime": _number(row.anytime),
+            "overthinking": _number(row.overthinking),
+            "target": f"{_number(row.target_steps)} ({row.target_share:.0%})"
+            if row.target_share
+            else "none",
+            "halting skill": _number(row.halting_skill),
+            "allocation": _with_p(row.allocation_gain, row.allocation_p),
+            "energy: correlation": _number(row.energy_correlation),
+            "energy: rises": "" if pd.isna(row.energy_rises) else f"{row.energy_rises:.0%}",
+        }
+        for row in rows.itertuples()
+    ]
+    yield Table(
+        f"{title}: over the steps", f"{_file_name(title)}_steps", pd.DataFrame(lines), STEPS
+    )
+
+
+def _together(results: pd.DataFrame) -> Iterator[Table]:
+    """All cases in one number a method, of those methods that were run in all of them."""
+    runs = _learned(results)
+    cases = runs.groupby(["comparison", "case"]).ngroup().nunique()
+    scores = {
+        str(line): [of_case for _, of_case in rows.groupby(["comparison", "case"])]
+        for line, rows in runs.groupby("line", sort=False)
     }
+    scores = {line: each for line, each in scores.items() if len(each) == cases}
+    if cases < 2 or len(scores) < 2:
+        return
+    first = next(iter(scores))
+    rng = np.random.default_rng(0)
+    lines = [
+        {
+            "method": line,
+            "skill": _with_interval(
+                interquartile_mean(np.concatenate([rows["skill"] for rows in each])),
+                *interval(
+                    resampled_interquartile_mean([rows["skill"].to_numpy() for rows in each], rng)
+                ),
+            ),
+            f"{first} errs less": "" if line == first else f"{_wins(scores[first], each):.2f}",
+        }
+        for line, each in scores.items()
+    ]
+    title = f"All {cases} cases in one number"
+    yield Table(title, "together", pd.DataFrame(lines), TOGETHER.format(first=first))
+
+
+def _learned(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of what learned at the largest budgets, where there is a skill."""
+    shown = results[results["selection"].isin(SHOWN)]
+    parts = [
+        at_largest_budget(each.rows).assign(comparison=each.title) for each in comparisons(shown)
+    ]
+    runs = in_method_order(pd.concat(parts))
+    learned = {method for method in runs["method"].unique() if learns(method)}
+    return runs[runs["method"].isin(learned) & (runs["status"] == "ok") & runs["skill"].notna()]
+
+
+def _wins(first: list[pd.DataFrame], second: list[pd.DataFrame]) -> float:
+    pairs = zip(first, second, strict=True)
+    return float(np.mean([probability_of_improvement(a["mse"], b["mse"]) for a, b in pairs]))
+
+
+def _by_case(rows: pd.DataFrame, said: Callable[[Any], str]) -> list[dict[str, str]]:
+    """A line a method, a column a case."""
+    return [
+        {"method": str(name)} | {row.case: said(row) for row in of_one.itertuples()}
+        for name, of_one in rows.groupby("line", sort=False)
+    ]
+
+
+def _references(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """The best trivial predictor, and the best error that is known, with its uncertainty."""
+    known = rows.groupby("case")[["mse_trivial", "mse_best", "mse_best_uncertainty"]].first()
+    trivial, best = {"method": "*best trivial*"}, {"method": "*best known*"}
+    for case in known.itertuples():
+        trivial[str(case.Index)] = _number(case.mse_trivial)
+        uncertain = case.mse_best_uncertainty
+        best[str(case.Index)] = _number(case.mse_best) + (
+            f" ± {uncertain:.1g}" if uncertain > 0 else ""
+        )
+    return [trivial, best]
+
+
+def _costs(rows: pd.DataFrame) -> dict[str, str]:
+    return {
+        "steps": _number(rows["steps_used"].max()),
+        "parameters": _most(rows["parameters"], "{:,.0f}"),
+        "operations": _most(rows["flops"], "{:.2g}"),
+        "training": _most(rows["train_seconds"].replace(0, np.nan), "{:.3g} s"),
+    }
+
+
+def _frame(lines: list[dict[str, str]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(lines, columns=["method", *columns], dtype=object).fillna("")
+
+
+def _error(row: Any) -> str:
+    if row.seeds == 0:
+        return "not finite" if row.diverged else "did not finish"
+    said = _with_interval(row.mse, row.mse_low, row.mse_high)
+    missing = f" ({row.seeds} of {row.asked} seeds)" if row.seeds < row.asked else ""
+    return (f"**{said}**" if row.best else said) + missing
+
+
+def _skill(row: Any) -> str:
+    return _with_interval(row.skill, row.skill_low, row.skill_high)
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return _number(value) + ("" if pd.isna(low) else f" [{_number(low)}, {_number(high)}]")
+
+
+def _with_p(value: float, p_value: float) -> str:
+    return "" if pd.isna(value) else f"{_number(value)} (p = {p_value:.2g})"
 
 
 def _most(values: pd.Series, text: str) -> str:
     return "" if values.isna().all() else text.format(values.max())
 
 
-def _errors(rows: pd.DataFrame, case: str) -> dict[str, str]:
-    done = rows[rows["status"] == "ok"]
-    if done.empty:
-        return {f"{case}: mse": _without_result(rows)}
-    one_seed = len(done) == 1
-    low = done["mse_ci_low"].iloc[0] if one_seed else done["mse"].min()
-    high = done["mse_ci_high"].iloc[0] if one_seed else done["mse"].max()
-    missing = f" ({len(done)} of {len(rows)} seeds)" if len(done) < len(rows) else ""
-    return {
-        f"{case}: mse": f"{done['mse'].mean():.3g} [{low:.3g}, {high:.3g}]{missing}",
-        f"{case}: skill": _number(done["skill"].mean()),
-    }
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{round(value, 6) + 0.0:.3g}"
 
 
-def _without_result(rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return ""
-    return "did not finish" if rows["steps_used"].isna().all() else "not finite"
+def _over(rows: pd.DataFrame) -> str:
+    """What the intervals are over, and that with one seed they are not over seeds."""
+    over = " or ".join(sorted({*rows["over"].dropna()})) or "nothing"
+    return over if "seeds" in over else f"{over}, not over seeds, of which there is one"
 
 
-def _best_trivial(rows: pd.DataFrame) -> dict[str, str]:
-    errors = rows.groupby("case")["mse_trivial"].first()
-    return {"method": "*best trivial*"} | {
-        f"{case}: mse": _number(error) for case, error in errors.items()
-    }
+def _file_name(title: str) -> str:
+    return title.replace(", ", "_").replace("n=", "")
 
 
-def _best_known(rows: pd.DataFrame) -> dict[str, str]:
-    """With the uncertainty of the estimate, where it is one."""
-    known = rows.groupby("case")[["mse_best", "mse_best_uncertainty"]].first()
-    return {"method": "*best known*"} | {
-        f"{best.Index}: mse": _number(best.mse_best)
-        + (f" ± {best.mse_best_uncertainty:.1g}" if best.mse_best_uncertainty else "")
-        for best in known.fillna({"mse_best_uncertainty": 0}).itertuples()
-    }
+def _markdown(table: Table) -> str:
+    shown = table.frame.to_markdown(index=False, disable_numparse=True)
+    return f"## {table.title}\n\n{shown}\n\n{fill(table.note, 100)}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else f"{round(value, 6) + 0.0:.3g}"
+def _latex(table: Table) -> str:
+    """A table of the package booktabs."""
+    text = table.frame.to_latex(index=False, escape=True, caption=table.title)
+    text = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+    return re.sub(r"\*(.+?)\*", r"\\emph{\1}", text).replace("±", r"$\pm$")
 
 
 def _unfinished(results: pd.DataFrame) -> list[str]:
@@ -122,16 +290,16 @@ def _unfinished(results: pd.DataFrame) -> list[str]:
         f"seed {row.seed}: {row.error}"
         for row in failed.itertuples()
     ]
-    return ["## Not finished, or not finite\n", *lines, ""]
+    return ["## Not finished, or not finite", "\n".join(lines)]
 
 
 def tables(
     folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")],
     plugins: Plugins = None,
 ) -> None:
-    """Make the table of a folder's results again, and print it."""
+    """Make the tables of a folder's results again, and print them."""
     load_plugins(plugins)
-    print(write_table(folder))
+    print(write_tables(folder))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ UNREADABLE = (
 
 DEVICES = ("auto", "cpu", "cuda")
 
+CURVE = "curve.csv"
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -196,7 +198,7 @@ def _keep(
         "diverged": [str(diverged[trainer]) for trainer in trainers if trainer in diverged],
         **about,
     }
-    write_whole(folder / "curve.csv", _curves(trainers).to_csv(index=False).encode())
+    write_whole(folder / CURVE, _curves(trainers).to_csv(index=False).encode())
     save_method(folder, chosen.method, run.config() | {"training": about})
     for trainer in trainers:
         _state(folder, trainer.training).unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""How figures look: sizes for two columns of a page, colours and lines that survive greyscale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+LOOK: Any = {
+    "font.size": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 8,
+    "figure.titlesize": 9,
+}
+WIDTH = 6.75  # inches: two columns of a page
+COLUMNS = 3  # of panels
+STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
+PALETTE = sns.color_palette("colorblind")
+MARKERS = "osD^vPX*"
+GREY: dict[str, Any] = {"color": "0.35", "linewidth": 1}
+DASHED, DOTTED = (0, (5, 1, 1, 1)), (0, (1, 1))
+
+
+def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A colour, with a line style that tells it from its like without colours, for every name."""
+    return {
+        name: {
+            "color": PALETTE[i % len(PALETTE)],
+            "linestyle": STYLES[(i + i // len(PALETTE)) % len(STYLES)],
+        }
+        for i, name in enumerate(dict.fromkeys(names))
+    }
+
+
+def grid(
+    title: str, rows: int, columns: int, height: float = 2.1, **shared: Any
+) -> tuple[Figure, Any]:
+    """A figure with rows x columns panels."""
+    figure = Figure(figsize=(WIDTH, 0.7 + height * rows), layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(rows, columns, squeeze=False, **shared)
+
+
+def panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels, row by row, that share their axes."""
+    columns = min(count, COLUMNS)
+    figure, axes = grid(title, -(-count // columns), columns, sharex=True, sharey=True)
+    for unused in axes.ravel()[count:]:
+        unused.set_axis_off()
+    for place, panel in enumerate(axes.ravel()[:count]):
+        panel.tick_params(labelbottom=place + columns >= count)
+    return figure, list(axes.ravel()[:count])
+
+
+def draw(panel: Axes, curve: pd.DataFrame, x: str, y: str = "error", **look: Any) -> None:
+    """The mean over seeds, and their range."""
+    sns.lineplot(curve, x=x, y=y, ax=panel, errorbar=("pi", 100), legend=False, **look)
+    panel.set(xlabel="", ylabel="")
+
+
+def references(panel: Axes, row: pd.Series) -> None:
+    """The best trivial predictor, and the best error that is known."""
+    panel.axhline(row["mse_trivial"], label="best trivial", linestyle=DASHED, **GREY)
+    if not np.isnan(row["mse_best"]):
+        panel.axhline(row["mse_best"], label="best known", linestyle=DOTTED, **GREY)
+
+
+def error_axis(axes: Iterable[Axes], errors: pd.Series, start: float) -> None:
+    """Errors on a logarithmic axis with a place for 0, from ``start``, the largest that matters.
+
+    What is a million times less is as good as 0, and a line that grows to ten times as much leaves
+    the picture.
+    """
+    least = 10 ** np.floor(np.log10(errors[errors > 1e-6 * start].min()))
+    most = min(errors.max(), 10 * start)
+    for panel in axes:
+        panel.set_yscale("symlog", linthresh=least, linscale=0.5)
+        panel.set_ylim(-0.2 * least, 1.5 * most)
+
+
+def step_axis(axes: Iterable[Axes], horizon: int) -> None:
+    """Steps on a logarithmic axis with a place for the start."""
+    ticks = [0, *(2**k for k in range(horizon.bit_length()))]
+    for panel in axes:
+        panel.set_xscale("symlog", linthresh=1, linscale=0.5)
+        panel.set_xticks(ticks, [str(tick) for tick in ticks])
+        panel.set_xticks([], minor=True)
+        panel.set_xlim(0, horizon)
+
+
+def legend(figure: Figure, axes: Iterable[Axes], note: str = "") -> None:
+    """One legend for all panels, below them."""
+    entries: dict[str, Any] = {}
+    for panel in axes:
+        handles, labels = panel.get_legend_handles_labels()
+        entries |= {
+            label: entries.get(label, handle) for handle, label in zip(handles, labels, strict=True)
+        }
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
+        title=note or None,
+    )

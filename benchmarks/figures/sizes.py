@@ -1,0 +1,112 @@
+"""What becomes of a method on problems larger than those it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from benchmarks.figures import look
+from benchmarks.figures.steps import kept
+from benchmarks.lines import Cases, Line, answering
+
+PUBLISHED = Path(__file__).parents[1] / "published" / "shortest_path_error_by_step.csv"
+
+
+def error_by_size(title: str, cases: Cases) -> Figure | None:
+    """One panel a method, a line a size; and one for each published curve, if there are any.
+
+    The dotted line of a colour is the best trivial predictor at that size.
+    """
+    by_line = _by_line(cases)
+    sizes = {_size(line): line for of_one in by_line.values() for line in of_one}
+    if len(sizes) < 2:
+        return None
+    horizon = max(int(line.curve["step"].max()) for line in sizes.values())
+    shown = {
+        name: {_size(line): kept(line, "step", horizon) for line in of_one}
+        for name, of_one in by_line.items()
+    } | _published(title, [*sizes], horizon)
+    figure, axes = look.panels(title, len(shown))
+    colours = dict(zip(sizes, sns.color_palette("viridis", len(sizes)), strict=True))
+    styles = dict(zip(sizes, look.STYLES * len(sizes), strict=False))
+    for panel, (name, curves) in zip(axes, shown.items(), strict=True):
+        for size, line in sizes.items():
+            of_size: dict[str, Any] = {"color": colours[size], "linestyle": styles[size]}
+            if size in curves:
+                look.draw(panel, curves[size], "step", label=f"{size} nodes", **of_size)
+            panel.axhline(line.trivial, color=colours[size], linewidth=0.8, linestyle=look.DOTTED)
+        panel.set_title(name)
+    look.step_axis(axes, horizon)
+    errors = pd.concat([curve["error"] for curves in shown.values() for curve in curves.values()])
+    look.error_axis(axes, errors, max(line.curve["error"].iloc[0] for line in sizes.values()))
+    figure.supxlabel("steps", fontsize=8)
+    figure.supylabel("mean squared error", fontsize=8)
+    look.legend(figure, axes, "dotted: best trivial predictor of the size")
+    return figure
+
+
+def extrapolation(title: str, cases: Cases) -> Figure | None:
+    """By size, left the error, right the step after which it is least.
+
+    That of the classical algorithm is the number of rounds that a problem of the size needs.
+    """
+    by_line = _by_line(cases)
+    sizes = sorted({_size(line) for of_one in by_line.values() for line in of_one})
+    if len(sizes) < 2:
+        return None
+    figure, ((left, right),) = look.grid(title, 1, 2, height=2.6)
+    drawn = look.looks(by_line)
+    for (name, of_one), marker in zip(by_line.items(), look.MARKERS * len(by_line), strict=False):
+        points = pd.DataFrame(
+            {"size": _size(line), "error": row.mse, "steps": _best_step(line, row)}
+            for line in of_one
+            for row in line.done.itertuples()
+        )
+        style = drawn[name] | {"marker": marker, "markersize": 4}
+        if of_one[0].method != "programmatic":
+            look.draw(left, points, "size", label=name, **style)
+        look.draw(right, points, "size", "steps", label=name, **style)
+    trivial = {_size(line): line.trivial for of_one in by_line.values() for line in of_one}
+    best = [trivial[size] for size in sizes]
+    left.plot(sizes, best, label="best trivial", linestyle=look.DASHED, **look.GREY)
+    left.set(yscale="log", xlabel="nodes", ylabel="mean squared error", xticks=sizes)
+    right.set(xlabel="nodes", ylabel="steps to the least error", xticks=sizes)
+    right.set_yscale("symlog", linthresh=1)
+    look.legend(figure, [left, right])
+    return figure
+
+
+def _by_line(cases: Cases) -> dict[str, list[Line]]:
+    """The lines of graphs, those of one name in all sizes together."""
+    by_line: dict[str, list[Line]] = {}
+    for lines in answering(cases).values():
+        for line in lines:
+            if line.domain == "graph":
+                by_line.setdefault(line.name, []).append(line)
+    return by_line
+
+
+def _size(line: Line) -> int:
+    return int(line.rows["size"].iloc[0])
+
+
+def _best_step(line: Line, row: Any) -> float:
+    """After which step the mean error of a seed is least."""
+    curve = line.curve[line.curve["seed"] == row.seed]
+    return float(curve.loc[curve["error"].idxmin(), "step"])
+
+
+def _published(title: str, sizes: list[int], horizon: int) -> dict[str, dict[int, pd.DataFrame]]:
+    """The paper's own curves on shortest path: point k is the error after k + 1 steps."""
+    if title != "shortest_path":
+        return {}
+    points = pd.read_csv(PUBLISHED).query("nodes in @sizes and step < @horizon")
+    points = points.assign(step=points["step"] + 1, error=points["mse"])
+    return {
+        f"{method}, as published": {int(n): curve for n, curve in of_one.groupby("nodes")}
+        for method, of_one in points.groupby("method")
+    }

@@ -1,0 +1,59 @@
+"""Who reasons where: the skill of every method in every case."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from benchmarks.figures import look
+from benchmarks.stats import performance_profile
+
+THRESHOLDS = np.linspace(-1, 1, 201)
+
+
+def skill_map(numbers: pd.DataFrame) -> Figure:
+    """Methods by cases. Below -1 is the same colour; empty was not run or is not finite."""
+    known = numbers[numbers["skill"].notna()]
+    table = known.assign(column=known["comparison"] + "\n" + known["case"]).pivot_table(
+        index="line", columns="column", values="skill", sort=False, observed=True
+    )
+    table = table.reindex(dict.fromkeys(known["line"]))
+    size = (look.WIDTH, 1.2 + 0.22 * len(table))
+    figure = Figure(figsize=size, layout="constrained")
+    panel = figure.subplots()
+    sns.heatmap(
+        table,
+        ax=panel,
+        vmin=-1,
+        vmax=1,
+        cmap="viridis",
+        annot=table.map(lambda value: "" if np.isnan(value) else f"{round(value, 2) + 0.0:.2g}"),
+        fmt="",
+        annot_kws={"fontsize": 6},
+        cbar_kws={"label": "skill", "extend": "min"},
+        linewidths=0.5,
+    )
+    panel.set(xlabel="", ylabel="")
+    panel.tick_params(axis="x", rotation=90 if table.shape[1] > 6 else 0, labelsize=6)
+    panel.tick_params(axis="y", rotation=0, labelsize=7)
+    figure.suptitle("Skill: 1 the algorithm, 0 the best trivial predictor")
+    return figure
+
+
+def skill_profile(numbers: pd.DataFrame) -> Figure:
+    """The share of cases in which a method's skill is above a threshold, for all that learned.
+
+    What did not finish, or is not finite, is above none.
+    """
+    learned = numbers[numbers["learns"] & numbers["mse_best"].notna()]
+    drawn = look.looks(learned["line"])
+    figure = Figure(figsize=(look.WIDTH / 2 + 1, 3.2), layout="constrained")
+    panel = figure.subplots()
+    for name, rows in learned.groupby("line", sort=False):
+        shares = performance_profile(rows["skill"].fillna(-np.inf), THRESHOLDS)
+        panel.plot(THRESHOLDS, shares, label=name, **drawn[str(name)])
+    panel.set(xlabel="skill above", ylabel="share of cases", xlim=(-1, 1), ylim=(-0.02, 1.02))
+    look.legend(figure, [panel])
+    return figure

@@ -1,0 +1,143 @@
+"""One line of a table or figure: the runs of a method that differ in their seeds alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.cases import Comparison, at_largest_budget
+from benchmarks.evaluation import Choice, Trace, selections
+from benchmarks.metrics import Array, expected
+from benchmarks.registry import METHODS, learns, task_named
+from benchmarks.store import read_trace
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line did in one case.
+
+    rows: of results at the largest step budget, a row a seed.
+    budgets: of results at all step budgets.
+    traces: of the seeds that finished, all or none: then there are the means of the rows alone.
+    """
+
+    name: str
+    case: str
+    rows: pd.DataFrame
+    budgets: pd.DataFrame
+    traces: list[Trace]
+
+    @property
+    def method(self) -> str:
+        return str(self.rows["method"].iloc[0])
+
+    @property
+    def learns(self) -> bool:
+        return learns(self.method)
+
+    @property
+    def selection(self) -> str:
+        return str(self.rows["selection"].iloc[0])
+
+    @property
+    def domain(self) -> str:
+        return str(task_named(self.rows["task"].iloc[0]).domain)
+
+    @property
+    def trivial(self) -> float:
+        """The error of the best trivial predictor on the same problems."""
+        return float(self.rows["mse_trivial"].iloc[0])
+
+    @property
+    def iterates(self) -> bool:
+        """Whether it learned, and goes on as long as it may."""
+        return self.learns and not self.ends
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is done by itself, however many steps it may take."""
+        return self.method in METHODS and METHODS[self.method].ends
+
+    @property
+    def budget(self) -> int:
+        return int(self.rows["steps"].iloc[0])
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The rows of the seeds that finished, with finite errors."""
+        return self.rows[self.rows["status"] == "ok"]
+
+    @cached_property
+    def choices(self) -> list[dict[str, Choice]]:
+        """What every rule picks, of every seed."""
+        return [selections(trace, self.budget) for trace in self.traces]
+
+    @cached_property
+    def errors(self) -> Array:
+        """Of its answers, [S, B]; [S, 1], their means, where there is no trace."""
+        if not self.traces:
+            return self.done["mse"].to_numpy()[:, None]
+        answered = [choice[self.selection].answered for choice in self.choices]
+        pairs = zip(self.traces, answered, strict=True)
+        return np.stack([expected(trace.errors[: len(by)], by) for trace, by in pairs])
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """The mean error and cost after every step of every seed, or only after every budget.
+
+        Columns step, flops, seconds, error and seed. A method that is done by itself, and an error
+        that is not finite, end the curve.
+        """
+        if not self.traces:
+            of_rows = self.budgets[self.budgets["status"] == "ok"]
+            named = of_rows.drop(columns="error").rename(columns={"steps": "step", "mse": "error"})
+            return named[["step", "flops", "seconds", "error", "seed"]]
+        parts = [
+            pd.DataFrame(
+                {
+                    "step": np.arange(len(trace.errors)),
+                    "flops": trace.flops,
+                    "seconds": trace.seconds,
+                    "error": trace.errors.mean(axis=1),
+                    "seed": seed,
+                }
+            )
+            for seed, trace in zip(self.done["seed"], self.traces, strict=True)
+        ]
+        curves = pd.concat(parts, ignore_index=True)
+        return curves[np.isfinite(curves["error"])]
+
+
+Cases = dict[str, list[Line]]
+"""Every case of a comparison with its lines."""
+
+
+def answering(cases: Cases) -> Cases:
+    """Those lines that are not trivial and have a result, and the cases that have such lines."""
+    shown = {
+        case: [line for line in lines if len(line.done) and not line.method.startswith("trivial")]
+        for case, lines in cases.items()
+    }
+    return {case: lines for case, lines in shown.items() if lines}
+
+
+def lines(comparison: Comparison, folder: Path, case: str) -> list[Line]:
+    """Every line of a case in the order of the comparison, those that failed among them."""
+    here = comparison.rows[comparison.rows["case"] == case].sort_values("seed", kind="stable")
+    return list(_lines(here, folder, case))
+
+
+def _lines(rows: pd.DataFrame, folder: Path, case: str) -> Iterator[Line]:
+    last = at_largest_budget(rows)
+    for name in rows["line"].unique():
+        of_one = last[last["line"] == name]
+        done = of_one[of_one["status"] == "ok"]
+        traces = [read_trace(folder, row) for row in done.itertuples()]
+        there = [Trace.from_frame(trace) for trace in traces if trace is not None]
+        whole = there if len(there) == len(done) else []
+        yield Line(str(name), case, of_one, rows[rows["line"] == name], whole)
