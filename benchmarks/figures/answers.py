@@ -24,7 +24,8 @@ def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
     """
     for case, lines in reversed(answering(cases).items()):
         for line in lines:
-            examples = read_trace(folder, line.done.iloc[0], EXAMPLES) if line.iterates else None
+            first = next(line.done.itertuples())
+            examples = read_trace(folder, first, EXAMPLES) if line.iterates else None
             if examples is not None:
                 return _draw(f"{title}, {case}: {line.name}", examples[examples["problem"] == 0])
     return None

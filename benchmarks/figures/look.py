@@ -53,9 +53,17 @@ def panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
     figure, axes = grid(title, -(-count // columns), columns, sharex=True, sharey=True)
     for unused in axes.ravel()[count:]:
         unused.set_axis_off()
-    for place, panel in enumerate(axes.ravel()[:count]):
-        panel.tick_params(labelbottom=place + columns >= count)
     return figure, list(axes.ravel()[:count])
+
+
+def label(axes: list[Axes], x: str, y: str) -> None:
+    """Name the axes of panels, outside alone."""
+    columns = min(len(axes), COLUMNS)
+    for place, panel in enumerate(axes):
+        lowest = place + columns >= len(axes)
+        panel.tick_params(labelbottom=lowest)
+        panel.set_xlabel(x if lowest else "")
+        panel.set_ylabel("" if place % columns else y)
 
 
 def draw(panel: Axes, curve: pd.DataFrame, x: str, y: str = "error", **look: Any) -> None:

@@ -21,11 +21,12 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
 
     The dotted line of a colour is the best trivial predictor at that size.
     """
-    by_line = _by_line(cases)
-    sizes = {_size(line): line for of_one in by_line.values() for line in of_one}
+    by_line = {name: of_one for name, of_one in _by_line(cases).items() if of_one[0].learns}
+    every = [line for of_one in by_line.values() for line in of_one]
+    sizes = {_size(line): line for line in every}
     if len(sizes) < 2:
         return None
-    horizon = max(int(line.curve["step"].max()) for line in sizes.values())
+    horizon = max(int(line.curve["step"].max()) for line in every)
     shown = {
         name: {_size(line): kept(line, "step", horizon) for line in of_one}
         for name, of_one in by_line.items()
@@ -43,8 +44,7 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
     look.step_axis(axes, horizon)
     errors = pd.concat([curve["error"] for curves in shown.values() for curve in curves.values()])
     look.error_axis(axes, errors, max(line.curve["error"].iloc[0] for line in sizes.values()))
-    figure.supxlabel("steps", fontsize=8)
-    figure.supylabel("mean squared error", fontsize=8)
+    look.label(axes, "steps", "mean squared error")
     look.legend(figure, axes, "dotted: best trivial predictor of the size")
     return figure
 
@@ -52,7 +52,7 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
 def extrapolation(title: str, cases: Cases) -> Figure | None:
     """By size, left the error, right the step after which it is least.
 
-    That of the classical algorithm is the number of rounds that a problem of the size needs.
+    That of the classical algorithm is the mean number of rounds that it needs.
     """
     by_line = _by_line(cases)
     sizes = sorted({_size(line) for of_one in by_line.values() for line in of_one})
@@ -69,12 +69,13 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
         style = drawn[name] | {"marker": marker, "markersize": 4}
         if of_one[0].method != "programmatic":
             look.draw(left, points, "size", label=name, **style)
-        look.draw(right, points, "size", "steps", label=name, **style)
+        if of_one[0].iterates or not of_one[0].learns:
+            look.draw(right, points, "size", "steps", label=name, **style)
     trivial = {_size(line): line.trivial for of_one in by_line.values() for line in of_one}
     best = [trivial[size] for size in sizes]
     left.plot(sizes, best, label="best trivial", linestyle=look.DASHED, **look.GREY)
     left.set(yscale="log", xlabel="nodes", ylabel="mean squared error", xticks=sizes)
-    right.set(xlabel="nodes", ylabel="steps to the least error", xticks=sizes)
+    right.set(xlabel="nodes", ylabel="steps to the least error, or done", xticks=sizes)
     right.set_yscale("symlog", linthresh=1)
     look.legend(figure, [left, right])
     return figure
@@ -95,7 +96,9 @@ def _size(line: Line) -> int:
 
 
 def _best_step(line: Line, row: Any) -> float:
-    """After which step the mean error of a seed is least."""
+    """After which step the mean error of a seed is least, or it is done by itself."""
+    if line.ends:
+        return float(row.steps_used)
     curve = line.curve[line.curve["seed"] == row.seed]
     return float(curve.loc[curve["error"].idxmin(), "step"])
 

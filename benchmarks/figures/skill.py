@@ -19,7 +19,7 @@ def skill_map(numbers: pd.DataFrame) -> Figure:
     table = known.assign(column=known["comparison"] + "\n" + known["case"]).pivot_table(
         index="line", columns="column", values="skill", sort=False, observed=True
     )
-    table = table.reindex(dict.fromkeys(known["line"]))
+    table = table.reindex([name for name in numbers["line"].unique() if name in table.index])
     size = (look.WIDTH, 1.2 + 0.22 * len(table))
     figure = Figure(figsize=size, layout="constrained")
     panel = figure.subplots()
@@ -49,7 +49,7 @@ def skill_profile(numbers: pd.DataFrame) -> Figure:
     """
     learned = numbers[numbers["learns"] & numbers["mse_best"].notna()]
     drawn = look.looks(learned["line"])
-    figure = Figure(figsize=(look.WIDTH / 2 + 1, 3.2), layout="constrained")
+    figure = Figure(figsize=(look.WIDTH, 3.2), layout="constrained")
     panel = figure.subplots()
     for name, rows in learned.groupby("line", sort=False):
         shares = performance_profile(rows["skill"].fillna(-np.inf), THRESHOLDS)

@@ -33,8 +33,7 @@ def error_against_steps(title: str, cases: Cases) -> Figure | None:
         panel.set_title(case)
     look.step_axis(axes, horizon)
     _errors(axes, list(curves.values()), shown)
-    figure.supxlabel("steps", fontsize=8)
-    figure.supylabel("mean squared error", fontsize=8)
+    look.label(axes, "steps", "mean squared error")
     look.legend(figure, axes)
     return figure
 
