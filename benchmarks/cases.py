@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from itertools import chain
 from typing import Any, NamedTuple
@@ -49,9 +49,9 @@ def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def at_largest_budget(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of every line in every case, the rows with the most steps: one a seed."""
-    return rows[rows["steps"] == rows.groupby(["line", "case"])["steps"].transform("max")]
+def at_largest_budget(rows: pd.DataFrame, by: Sequence[str] = ("line", "case")) -> pd.DataFrame:
+    """The rows with the most steps: of every line in every case, one a seed."""
+    return rows[rows["steps"] == rows.groupby([*by])["steps"].transform("max")]
 
 
 def _variants(results: pd.DataFrame) -> pd.Series:

@@ -18,8 +18,9 @@ from benchmarks.memory import HighWater
 from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
 from benchmarks.runs import PROTOCOL, Evaluation, Run
+from benchmarks.schema import SCHEMA
 from benchmarks.settings import Settings
-from benchmarks.store import EXAMPLES, SCHEMA, TRACE, Store
+from benchmarks.store import EXAMPLES, TRACE, Store
 from benchmarks.training import Execution, is_trained, load, train
 from irem_core.checkpoint import write_whole
 from irem_core.method import Method

@@ -86,7 +86,7 @@ class Line:
         pairs = zip(self.traces, answered, strict=True)
         return np.stack([expected(trace.errors[: len(by)], by) for trace, by in pairs])
 
-    @property
+    @cached_property
     def curve(self) -> pd.DataFrame:
         """The mean error and cost after every step of every seed, or only after every budget.
 
@@ -137,7 +137,13 @@ def _lines(rows: pd.DataFrame, folder: Path, case: str) -> Iterator[Line]:
     for name in rows["line"].unique():
         of_one = last[last["line"] == name]
         done = of_one[of_one["status"] == "ok"]
-        traces = [read_trace(folder, row) for row in done.itertuples()]
-        there = [Trace.from_frame(trace) for trace in traces if trace is not None]
-        whole = there if len(there) == len(done) else []
-        yield Line(str(name), case, of_one, rows[rows["line"] == name], whole)
+        yield Line(str(name), case, of_one, rows[rows["line"] == name], _traces(done, folder))
+
+
+def _traces(done: pd.DataFrame, folder: Path) -> list[Trace]:
+    traces = []
+    for row in done.itertuples():
+        if (trace := read_trace(folder, row)) is None:
+            return []
+        traces.append(Trace.from_frame(trace))
+    return traces

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import Comparison, comparisons
+from benchmarks.cases import Comparison, at_largest_budget, comparisons
 from benchmarks.evaluation import Choice, Trace
 from benchmarks.lines import Line, lines
 from benchmarks.metrics import (
@@ -55,14 +55,19 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
         price of all steps of a tenth of the trivial error; of several seeds the largest p.
     energy_correlation: mean ``energy_rank_correlation``; energy_rises: ``energy_rises``.
     """
-    shown = results[results["selection"].isin(SHOWN)]
     measured = [
         row
-        for comparison in comparisons(shown)
+        for comparison in comparisons(answered(results))
         for case in comparison.cases
         for row in _case(comparison, folder, case)
     ]
     return pd.DataFrame(measured, columns=COLUMNS)
+
+
+def answered(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of what every run answers in the end: of the thousands there are, the few shown."""
+    shown = results[results["selection"].isin(SHOWN)]
+    return at_largest_budget(shown, ["run_key", "size", "difficulty", "selection"])
 
 
 def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any]]:

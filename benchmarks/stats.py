@@ -96,4 +96,6 @@ def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> NDArray[np.
 
 def _drawn(count: int, rng: np.random.Generator) -> Array:
     """How often each of ``count`` is drawn, in ``count`` draws, as a share: [R, count]."""
-    return rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
+    drawn = rng.integers(count, size=(RESAMPLES, count))
+    drawn += count * np.arange(RESAMPLES)[:, None]  # each resample has bins of its own
+    return np.bincount(drawn.ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, count) / count

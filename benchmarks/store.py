@@ -30,70 +30,13 @@ import pandas as pd
 from filelock import BaseFileLock, FileLock, Timeout
 
 from benchmarks.errors import UsageError
+from benchmarks.schema import COLUMNS, SCHEMA, read_results
 from irem_core.checkpoint import write_whole
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 3
 ROWS, TRACE, EXAMPLES = "rows.json", "trace.parquet", "examples.parquet"
 FRAMES = (TRACE, EXAMPLES)
-COLUMNS = (
-    "task",
-    "method",
-    "size",
-    "difficulty",
-    "steps",
-    "steps_used",
-    "selection",
-    "seed",
-    "problems",
-    "mse",
-    "mse_ci_low",
-    "mse_ci_high",
-    "skill",
-    "solve_rate",
-    "energy",
-    "flops",
-    "seconds",
-    "train_iterations",
-    "train_seconds",
-    "parameters",
-    "status",
-    "error",
-    "protocol",
-    "settings",
-    "run_key",
-    "schema",
-    "commit",
-    "dirty",
-    "created",
-    "torch",
-    "device",
-    "threads",
-    "dtype",
-    "mse_trivial",
-    "mse_best",
-    "mse_best_uncertainty",
-    "learning_rate",
-    "engine",
-    "together",
-    "python",
-    "torch_geometric",
-    "numpy",
-    "driver",
-    "evaluation_seconds",
-    "peak_bytes",
-    "external",
-)
-"""The columns of results.csv, one row per run, size, difficulty, step budget and selection.
-
-mse_trivial and mse_best are the errors that skill is held against, on the same test problems;
-learning_rate is the one that the parameters were trained with, engine how its updates
-were executed, and together how many seeds were trained in one computation, whose train_seconds are
-shared out among them. peak_bytes is the most
-memory that the process held, or, on a CUDA device, its tensors. external says that the answers came
-from elsewhere.
-"""
 
 
 class Store:
@@ -280,27 +223,6 @@ def _is_whole(frame: str | Path) -> bool:
         return False
     except OSError as error:
         raise UsageError(f"{frame} cannot be read: {error.strerror}.") from error
-
-
-def read_results(folder: Path) -> pd.DataFrame:
-    """results.csv of a folder. Raises UsageError if it is missing or not one of ours."""
-    path = folder / "results.csv"
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; choose another one with --out.")
-    if not path.exists():
-        raise UsageError(f"There is no {path}. Run a sweep with --out {folder} first.")
-    try:
-        frame = pd.read_csv(path, dtype={"difficulty": str, "error": str, "run_key": str})
-    except (ValueError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path} cannot be read as CSV: {error}.") from error
-    if tuple(frame.columns) != COLUMNS:
-        raise UsageError(
-            f"{path} is not a results.csv of this suite: its columns are other ones. It was left "
-            "as it is; choose another folder with --out."
-        )
-    if not (frame["schema"] == SCHEMA).all():
-        raise UsageError(f"{path} has rows of another schema than {SCHEMA}.")
-    return frame
 
 
 def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:

@@ -14,15 +14,15 @@ import typer
 
 from benchmarks.cases import at_largest_budget, comparisons, in_method_order
 from benchmarks.cli import Plugins, run_command
-from benchmarks.measures import PRICE, SHOWN, measures
+from benchmarks.measures import PRICE, answered, measures
 from benchmarks.registry import learns, load_plugins, task_named
+from benchmarks.schema import read_results
 from benchmarks.stats import (
     interquartile_mean,
     interval,
     probability_of_improvement,
     resampled_interquartile_mean,
 )
-from benchmarks.store import read_results
 from irem_core.checkpoint import write_whole
 
 NAME = "table.md"
@@ -65,13 +65,13 @@ class Table(NamedTuple):
 
 def result_tables(folder: Path) -> list[Table]:
     """Every table that the results of a folder give, each with what is to be known about it."""
-    results = read_results(folder)
+    results = read_results(folder, made=False)
     return [*_tables(measures(folder, results)), *_together(results)]
 
 
 def write_tables(folder: Path) -> str:
     """Write table.md, and tables/ with the same in LaTeX and as numbers; return the Markdown."""
-    results = read_results(folder)
+    results = read_results(folder, made=False)
     numbers = measures(folder, results)
     made = [*_tables(numbers), *_together(results)]
     text = "\n\n".join([*(_markdown(table) for table in made), *_unfinished(results)]) + "\n"
@@ -182,9 +182,9 @@ def _together(results: pd.DataFrame) -> Iterator[Table]:
 
 def _learned(results: pd.DataFrame) -> pd.DataFrame:
     """The rows of what learned at the largest budgets, where there is a skill."""
-    shown = results[results["selection"].isin(SHOWN)]
     parts = [
-        at_largest_budget(each.rows).assign(comparison=each.title) for each in comparisons(shown)
+        at_largest_budget(each.rows).assign(comparison=each.title)
+        for each in comparisons(answered(results))
     ]
     runs = in_method_order(pd.concat(parts))
     learned = {method for method in runs["method"].unique() if learns(method)}

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import registry
 from benchmarks.cli import run_command
 from benchmarks.contract import contract
-from benchmarks.store import read_results
+from benchmarks.schema import read_results
 from benchmarks.sweep import sweep
 from benchmarks.tables import tables
 

@@ -19,14 +19,11 @@ from benchmarks.figures.stopping import when_to_stop
 from benchmarks.figures.training import training_curves
 from benchmarks.lines import lines
 from benchmarks.measures import measures
-from benchmarks.store import read_results
+from benchmarks.schema import read_results
 
 
 def write_figures(folder: Path) -> list[Path]:
-    """Draw every figure that the results give, as PNG and PDF; the paths written.
-
-    What was drawn before, and is not a figure of these results, is removed.
-    """
+    """Draw every figure that the results give, as PNG and PDF; the paths written."""
     (folder / "figures").mkdir(exist_ok=True)
     written = []
     with mpl.rc_context(LOOK):
@@ -39,9 +36,10 @@ def write_figures(folder: Path) -> list[Path]:
 
 
 def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
-    results = read_results(folder)
-    last = results[results["selection"] == "last"]
-    for comparison in comparisons(last):
+    results = read_results(folder, made=False)
+    yield from _of_all(measures(folder, results))
+    results = results[results["selection"] == "last"]
+    for comparison in comparisons(results):
         name = comparison.name
         cases = {case: lines(comparison, folder, case) for case in comparison.cases}
         drawn = {
@@ -54,7 +52,6 @@ def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
             "answers": answers(comparison.title, cases, folder),
         }
         yield from ((f"{kind}_{name}", figure) for kind, figure in drawn.items() if figure)
-    yield from _of_all(measures(folder, results))
 
 
 def _of_all(numbers: pd.DataFrame) -> Iterator[tuple[str, Figure]]:

@@ -61,11 +61,7 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
     figure, ((left, right),) = look.grid(title, 1, 2, height=2.6)
     drawn = look.looks(by_line)
     for (name, of_one), marker in zip(by_line.items(), look.MARKERS * len(by_line), strict=False):
-        points = pd.DataFrame(
-            {"size": _size(line), "error": row.mse, "steps": _best_step(line, row)}
-            for line in of_one
-            for row in line.done.itertuples()
-        )
+        points = pd.concat([_point(line) for line in of_one], ignore_index=True)
         style = drawn[name] | {"marker": marker, "markersize": 4}
         if of_one[0].method != "programmatic":
             look.draw(left, points, "size", label=name, **style)
@@ -95,12 +91,13 @@ def _size(line: Line) -> int:
     return int(line.rows["size"].iloc[0])
 
 
-def _best_step(line: Line, row: Any) -> float:
-    """After which step the mean error of a seed is least, or it is done by itself."""
-    if line.ends:
-        return float(row.steps_used)
-    curve = line.curve[line.curve["seed"] == row.seed]
-    return float(curve.loc[curve["error"].idxmin(), "step"])
+def _point(line: Line) -> pd.DataFrame:
+    """Of every seed the error, and after which step it is least or the method is done by itself."""
+    done = line.done
+    curve = line.curve.sort_values("error", kind="stable").drop_duplicates("seed")
+    least = done["seed"].map(curve.set_index("seed")["step"])
+    steps = done["steps_used"] if line.ends else least
+    return pd.DataFrame({"size": done["size"], "error": done["mse"], "steps": steps})
 
 
 def _published(title: str, sizes: list[int], horizon: int) -> dict[str, dict[int, pd.DataFrame]]:

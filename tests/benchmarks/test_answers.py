@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.answers import app
 from benchmarks.cli import run_app
-from benchmarks.store import read_results
+from benchmarks.schema import read_results
 from benchmarks.sweep import run_command, sweep
 
 PROBLEMS = ["--problems", 16]

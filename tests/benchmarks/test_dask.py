@@ -8,7 +8,7 @@ import time
 import pandas as pd
 import pytest
 
-from benchmarks.store import read_results
+from benchmarks.schema import read_results
 
 SWEEP = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
 SWEEP += ["--tasks", "addition", "--methods", "irem,trivial", "--seeds", "4"]

@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmarks.store import read_results
+from benchmarks.schema import read_results
 
 COMMAND = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
 COMMAND += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.cli import run_app
 from benchmarks.results import app
-from benchmarks.store import Store, read_results
+from benchmarks.schema import read_results
+from benchmarks.store import Store
 from benchmarks.sweep import run_command, sweep
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]

@@ -12,7 +12,8 @@ import pytest
 from benchmarks.execute import execute, give_up
 from benchmarks.preset import checked, read_preset
 from benchmarks.runs import plan
-from benchmarks.store import Store, read_results
+from benchmarks.schema import read_results
+from benchmarks.store import Store
 from benchmarks.sweep import with_options
 from benchmarks.test_overhead import DOES_NOTHING
 from benchmarks.training import Execution

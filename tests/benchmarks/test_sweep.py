@@ -13,7 +13,8 @@ from benchmarks.execute import execute
 from benchmarks.preset import checked, read_preset
 from benchmarks.registry import METHODS, TASKS
 from benchmarks.runs import plan
-from benchmarks.store import COLUMNS, Store, read_results
+from benchmarks.schema import COLUMNS, read_results
+from benchmarks.store import Store
 from benchmarks.sweep import sweep, with_options
 from benchmarks.training import Execution
 
