@@ -305,17 +305,30 @@ def read_results(folder: Path) -> pd.DataFrame:
 
 def read_trace(folder: Path, row: Any, columns: list[str] | None = None) -> pd.DataFrame:
     """The trace behind a row, or some columns of it. Raises UsageError if it is not there."""
+    return _read_frame(folder, row, TRACE, columns)
+
+
+def read_examples(folder: Path, row: Any) -> pd.DataFrame:
+    """The first problems behind a row and their answers. Raises UsageError if not there."""
+    return _read_frame(folder, row, EXAMPLES, None)
+
+
+def _read_frame(folder: Path, row: Any, name: str, columns: list[str] | None) -> pd.DataFrame:
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
             rows = _read_rows(path, row.run_key)
             cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in rows}
         except DamagedError:
             continue
-        trace = path.with_name(TRACE)
-        if (row.size, row.difficulty, row.problems) in cases and trace.exists():
-            return pd.read_parquet(trace, columns=columns)
+        frame = path.with_name(name)
+        if (row.size, row.difficulty, row.problems) in cases and _is_whole(frame):
+            try:
+                return pd.read_parquet(frame, columns=columns)
+            except (OSError, ValueError) as error:
+                raise UsageError(f"{frame} cannot be read as Parquet: {error}.") from error
+    what = name.partition(".")[0]
     raise UsageError(
-        f"{folder / 'runs' / row.run_key} has no trace of size {row.size}, {row.difficulty}: "
+        f"{folder / 'runs' / row.run_key} has no {what} of size {row.size}, {row.difficulty}: "
         "run the sweep again"
     )
 

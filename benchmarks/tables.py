@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,22 @@ and seconds of training: the most in the line.
 """
 
 
+class Table(NamedTuple):
+    """A table to be shown; cells are text, in which ``**bold**`` is bold."""
+
+    title: str
+    name: str  # of a file
+    frame: pd.DataFrame  # of text, the method first
+    note: str
+
+
+def result_tables(folder: Path) -> list[Table]:
+    """The tables of a folder's results."""
+    results = read_results(folder)
+    shown = results[results["selection"].isin(SHOWN)]
+    return [Table(each.title, each.name, _by_method(each), LEGEND) for each in comparisons(shown)]
+
+
 def write_table(folder: Path) -> str:
     """Write table.md from the results of a folder, and return it."""
     text = markdown(read_results(folder))
@@ -36,18 +52,21 @@ def write_table(folder: Path) -> str:
 def markdown(results: pd.DataFrame) -> str:
     """A table per task, and per size of matrices, with a row per method; then what is missing."""
     shown = results[results["selection"].isin(SHOWN)]
-    sections = [f"## {each.title}\n\n{_by_method(each)}\n" for each in comparisons(shown)]
+    sections = [f"## {each.title}\n\n{_markdown(each)}\n" for each in comparisons(shown)]
     return "\n".join([*sections, LEGEND, *_unfinished(results)])
 
 
-def _by_method(comparison: Comparison) -> str:
+def _markdown(comparison: Comparison) -> str:
+    return _by_method(comparison).to_markdown(index=False, disable_numparse=True)
+
+
+def _by_method(comparison: Comparison) -> pd.DataFrame:
     rows, cases = comparison.rows, comparison.cases
     lines = [_line(str(name), of_one, cases) for name, of_one in rows.groupby("line", sort=False)]
     lines += [_best_trivial(rows), _best_known(rows)]
     measured = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
     columns = ["method", *measured, "steps", "parameters", "operations", "training"]
-    frame = pd.DataFrame(lines, columns=columns, dtype=object).fillna("")
-    return frame.to_markdown(index=False, disable_numparse=True)
+    return pd.DataFrame(lines, columns=columns, dtype=object).fillna("")
 
 
 def _line(name: str, rows: pd.DataFrame, cases: list[str]) -> dict[str, str]:
