@@ -2,7 +2,7 @@
 "use strict";
 (() => {
 const LARGEST = 126, NOT_FINITE = -128, ZERO = 128, PARTS = 254;
-const CELL = 12;  // pixels of a canvas for one entry, so that there is room for a mark in it
+const CANVAS = 480;  // pixels across, about, so that there is room for a mark in every entry
 const EXPECTED = 1e-6;  // an error so much smaller than the start's is drawn as none
 
 // Colours that those who see fewer of them can tell apart too: viridis, and two of ColorBrewer.
@@ -100,13 +100,13 @@ function pictures(chosen, line, problem, index) {
 function heatMap({id, title, cells, scale}, side) {
   const marked = cells.filter((each) => each.mark).length;
   const note = marked ? `${marked} of ${cells.length} entries beyond the colours` : "";
-  const rows = Math.ceil(cells.length / side);
+  const rows = Math.ceil(cells.length / side), one = Math.max(12, Math.round(CANVAS / side));
   const canvas = element("canvas", {
-    id: `map-${id}`, class: "map", role: "img", width: side * CELL, height: rows * CELL,
+    id: `map-${id}`, class: "map", role: "img", width: side * one, height: rows * one,
     "aria-label": `${title}, ${rows} by ${side} entries. ${note}`,
   });
   const context = canvas.getContext("2d");
-  cells.forEach((each, i) => draw(context, each, (i % side) * CELL, Math.floor(i / side) * CELL));
+  cells.forEach((each, i) => draw(context, each, i % side * one, Math.floor(i / side) * one, one));
   const numbers = element("div", {class: "numbers"});
   for (const number of [scale.low, scale.middle, scale.high]) {
     numbers.append(element("span", {}, String(Number(number.toPrecision(2)))));
@@ -116,16 +116,16 @@ function heatMap({id, title, cells, scale}, side) {
     element("div", {class: "beyond"}, note));
 }
 
-function draw(context, {rgb, mark}, x, y) {
+function draw(context, {rgb, mark}, x, y, size) {
   context.fillStyle = `rgb(${rgb.map(Math.round)})`;
-  context.fillRect(x, y, CELL, CELL);
+  context.fillRect(x, y, size, size);
   if (!mark) return;
-  const [red, green, blue] = rgb;
+  const [red, green, blue] = rgb, near = size / 5, far = size - near;
   context.strokeStyle = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "black" : "white";
-  context.lineWidth = 1.5;
+  context.lineWidth = size / 10;
   context.beginPath();
-  if (mark !== "below") { context.moveTo(x + 2, y + CELL - 2); context.lineTo(x + CELL - 2, y + 2); }
-  if (mark !== "above") { context.moveTo(x + 2, y + 2); context.lineTo(x + CELL - 2, y + CELL - 2); }
+  if (mark !== "below") { context.moveTo(x + near, y + far); context.lineTo(x + far, y + near); }
+  if (mark !== "above") { context.moveTo(x + near, y + near); context.lineTo(x + far, y + far); }
   context.stroke();
 }
 
@@ -185,10 +185,11 @@ function curve(id, title, steps, values, index, axis) {
     drawing.append(svg("text", {x: left - 6, y: up(place) + 4, "text-anchor": "end"}, text));
   }
   let taken = Infinity;
-  for (const step of steps.filter(power).reverse().filter((step, i) => i || step)) {
-    if (taken - along(step) < 26) continue;
+  for (const step of stepTicks(steps.at(-1)).reverse()) {
+    if (taken - along(step) < 26) continue;  // no room
     taken = along(step);
-    drawing.append(svg("text", {x: taken, y: height - bottom + 16, "text-anchor": "middle"}, step));
+    const below = {x: taken, y: height - bottom + 16, "text-anchor": "middle"};
+    drawing.append(svg("text", below, step));
   }
   drawing.append(svg("text", {x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle"}, "step"));
   const points = values.map((value, i) => value === null ? null : [along(steps[i]), up(axis.place(value))]);
@@ -201,9 +202,11 @@ function curve(id, title, steps, values, index, axis) {
   return element("figure", {class: "curve"}, element("figcaption", {}, title), drawing);
 }
 
-/** Whether a step has a number on the axis: 0 and the powers of 2, and the last. */
-function power(step, index, steps) {
-  return step === 0 || Number.isInteger(Math.log2(step)) || index === steps.length - 1;
+/** The steps with a number on the axis: 0, the powers of 2, and the last. */
+function stepTicks(end) {
+  const powers = [];
+  for (let power = 1; power < end; power *= 2) powers.push(power);
+  return [0, ...powers, ...(end ? [end] : [])];
 }
 
 // ---- what is chosen
@@ -239,7 +242,7 @@ function show(chosen, line, problem) {
   at.now.textContent = `Step ${step} of ${end}. Error: ${shown(problem.errors[index])}.${energy}`;
   at.pictures.replaceChildren(
     ...pictures(chosen, line, problem, index).map((each) => heatMap(each, chosen.side)));
-  const curves = [curve("error-curve", "Error", problem.steps, problem.errors, index, logarithmic(problem.errors))];
+  const curves = [curve("error-curve", "Error (logarithmic)", problem.steps, problem.errors, index, logarithmic(problem.errors))];
   if (problem.energies !== null) {
     curves.push(curve("energy-curve", "Energy", problem.steps, problem.energies, index, linear(problem.energies)));
   }

@@ -77,24 +77,22 @@ def facts(results: pd.DataFrame) -> list[tuple[str, str]]:
     runs = results.groupby("run_key")
     failed = int(runs["status"].agg(lambda each: (each != "ok").any()).sum())
     hours = runs["train_seconds"].max().sum() / 3600
-    created = results["created"].dropna()
+    created = pd.to_datetime(results["created"].dropna(), format="ISO8601", utc=True)
+    when = created.agg(["min", "max"]).dt.strftime("%Y-%m-%d %H:%M UTC").dropna().unique()
     versions = [f"{name} {_said(results[name])}" for name in VERSIONS if _said(results[name])]
     return [
         ("Tasks", _said(results["task"])),
         ("Methods", _said(results["method"])),
         ("Seeds", _said(results["seed"])),
         ("Test problems", _said(results["problems"])),
-        ("Training runs", f"{runs.ngroups - failed} ok, {failed} not ok"),
+        ("Runs", f"{runs.ngroups - failed} ok, {failed} not ok"),
         ("Time of training", f"{hours:.3g} hours in total"),
         ("Commit", ", ".join(_commits(results))),
         ("Devices", _said(results["device"])),
         ("Threads of a run", _said(results["threads"])),
         ("Number type", _said(results["dtype"])),
         ("Versions", ", ".join(versions)),
-        (
-            "When",
-            " to ".join(dict.fromkeys([created.min(), created.max()])) if any(created) else "",
-        ),
+        ("When", " to ".join(when)),
     ]
 
 
