@@ -179,7 +179,9 @@ function curve(id, title, steps, values, index, axis) {
   const along = (step) =>
     left + (width - left - right) * Math.log1p(step) / Math.max(Math.log1p(steps.at(-1)), 1e-9);
   const up = (value) => height - bottom - (height - top - bottom) * value;
-  const drawing = svg("svg", {id, width, height, role: "img", "aria-label": `${title} by step`});
+  const drawing = svg("svg", {
+    id, width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title} by step`,
+  });
   for (const [place, text] of axis.ticks) {
     drawing.append(svg("line", {class: "grid", x1: left, x2: width - right, y1: up(place), y2: up(place)}));
     drawing.append(svg("text", {x: left - 6, y: up(place) + 4, "text-anchor": "end"}, text));
