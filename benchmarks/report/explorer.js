@@ -3,7 +3,8 @@
 (() => {
 const LARGEST = 126, NOT_FINITE = -128, ZERO = 128, PARTS = 254;
 const CANVAS = 480;  // pixels across, about, so that there is room for a mark in every entry
-const EXPECTED = 1e-6;  // an error so much smaller than the start's is drawn as none
+const WIDER = 0.1;  // answers that are right but for a little are not beyond the colours
+const NOTHING = 1e-6;  // an error so much smaller than the start's is drawn as none
 
 // Colours that those who see fewer of them can tell apart too: viridis, and two of ColorBrewer.
 const COLOURS = {
@@ -21,8 +22,12 @@ const at = Object.fromEntries(
   ["controls", "task", "case", "method", "problem", "step", "now", "pictures", "curves", "legend"]
     .map((id) => [id, document.getElementById(id)]));
 
-/** A number as it is shown, with 4 digits. */
-const shown = (number) => number === null ? "not finite" : String(Number(number.toPrecision(4)));
+/** A number as it is shown. */
+function shown(number, digits = 4) {
+  if (number === null) return "not finite";
+  const rounded = Number(number.toPrecision(digits)), size = Math.abs(rounded);
+  return size >= 1e6 || (size && size < 1e-4) ? rounded.toExponential() : String(rounded);
+}
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
@@ -43,11 +48,12 @@ function colour(colours, place) {
   return colours[left].map((part, i) => part + share * (colours[left + 1][i] - part));
 }
 
-/** Colours for values of a range; those of both signs have 0 in the middle. */
-function valueScale([low, high]) {
-  if (low >= 0) return {low, middle: (low + high) / 2, high, colours: COLOURS.sequential};
-  const most = Math.max(-low, high);
-  return {low: -most, middle: 0, high: most, colours: COLOURS.diverging};
+/** Colours for values of a range, widened by a share of it; those of both signs have 0 in the middle. */
+function valueScale([least, most], share = 0) {
+  const more = share * (most - least), low = least - more, high = most + more;
+  if (least >= 0) return {low, middle: (low + high) / 2, high, colours: COLOURS.sequential};
+  const far = Math.max(-low, high);
+  return {low: -far, middle: 0, high: far, colours: COLOURS.diverging};
 }
 
 /** One entry: its colour, and a mark where that does not say what it is. */
@@ -63,7 +69,7 @@ function cell(value, scale) {
 
 /** What there is to see of a problem at a step: a title and the cells of each picture. */
 function pictures(chosen, line, problem, index) {
-  const inputScale = valueScale(chosen.inputRange), scale = valueScale(chosen.range);
+  const inputScale = valueScale(chosen.inputRange), scale = valueScale(chosen.range, WIDER);
   const reach = chosen.range[1] - chosen.range[0];
   const picture = (number, [low, high]) =>
     Array.from(bytes(chosen.pictures[number]), (code) => low + code / PARTS * (high - low));
@@ -109,7 +115,7 @@ function heatMap({id, title, cells, scale}, side) {
   cells.forEach((each, i) => draw(context, each, i % side * one, Math.floor(i / side) * one, one));
   const numbers = element("div", {class: "numbers"});
   for (const number of [scale.low, scale.middle, scale.high]) {
-    numbers.append(element("span", {}, String(Number(number.toPrecision(2)))));
+    numbers.append(element("span", {}, shown(number, 2)));
   }
   return element("figure", {class: "heat"},
     element("figcaption", {}, title), canvas, bar(scale), numbers,
@@ -155,13 +161,13 @@ function logarithmic(values) {
   if (!positive.length) return {place: () => 0, ticks: [[0, "0"]]};
   const start = values[0] > 0 ? values[0] : Math.max(...positive);
   const top = Math.log10(Math.max(...positive));
-  const bottom = Math.min(Math.log10(Math.max(Math.min(...positive), start * EXPECTED)), top - 0.3);
+  const bottom = Math.min(Math.log10(Math.max(Math.min(...positive), start * NOTHING)), top - 0.3);
   const place = (value) => value > 0 ? Math.max(0, (Math.log10(value) - bottom) / (top - bottom)) : 0;
   const every = Math.max(1, Math.ceil((top - bottom) / 4));
   const powers = [];
   for (let power = Math.ceil(bottom); power <= top; power += every) powers.push(10 ** power);
   const ticks = powers.length > 1 ? powers : [10 ** bottom, 10 ** top];
-  return {place, ticks: ticks.map((tick) => [place(tick), String(Number(tick.toPrecision(2)))])};
+  return {place, ticks: ticks.map((tick) => [place(tick), shown(tick, 2)])};
 }
 
 function linear(values) {
@@ -169,7 +175,7 @@ function linear(values) {
   const low = Math.min(...known), high = Math.max(...known);
   const place = (value) => high > low ? (value - low) / (high - low) : 0.5;
   const ticks = high > low ? [low, high] : [low];
-  return {place, ticks: ticks.map((tick) => [place(tick), String(Number(tick.toPrecision(3)))])};
+  return {place, ticks: ticks.map((tick) => [place(tick), shown(tick, 3)])};
 }
 
 /** A line over the steps, with a marker at one of them. */
@@ -249,7 +255,7 @@ function show(chosen, line, problem) {
     curves.push(curve("energy-curve", "Energy", problem.steps, problem.energies, index, linear(problem.energies)));
   }
   at.curves.replaceChildren(...curves);
-  const [low, high] = chosen.range.map(shown);
+  const [low, high] = chosen.range.map((number) => shown(number));
   at.legend.textContent =
     `${line.name}, seed ${line.seed}. Error and energy are those of this problem, as measured; an ` +
     "error is the mean of the squares. The pictures are rounded to 8 bits. The targets of this " +

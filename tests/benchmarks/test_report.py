@@ -65,7 +65,7 @@ def swept(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "swept"
     what = ["--tasks", "addition,shortest_path", "--methods", "irem,recurrent,trivial"]
     with pytest.raises(SystemExit):
-        run_command(sweep, ["--preset", "smoke", *what, "--out", str(folder)])
+        run_command(sweep, ["--preset", "smoke", *what, "--threads", "1", "--out", str(folder)])
     return folder
 
 
