@@ -82,7 +82,11 @@ class Line:
         """Of its answers, [S, B]; [S, 1], their means, where there is no trace."""
         if not self.traces:
             return self.done["mse"].to_numpy()[:, None]
-        answered = [choice[self.selection].answered for choice in self.choices]
+        return self.errors_by(self.selection)
+
+    def errors_by(self, rule: str) -> Array:
+        """Of the answers that a rule picks, [S, B], from the traces."""
+        answered = [choice[rule].answered for choice in self.choices]
         pairs = zip(self.traces, answered, strict=True)
         return np.stack([expected(trace.errors[: len(by)], by) for trace, by in pairs])
 

@@ -226,16 +226,19 @@ def _is_whole(frame: str | Path) -> bool:
 
 
 def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:
-    """The trace behind a row of results, or its EXAMPLES; None if it is not there."""
+    """The trace behind a row of results, or its EXAMPLES; None if it is not there, or damaged."""
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
             rows = _read_rows(path, row.run_key)
             cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in rows}
         except DamagedError:
             continue
-        trace = path.with_name(name)
-        if (row.size, row.difficulty, row.problems) in cases and trace.exists():
-            return pd.read_parquet(trace)
+        frame = path.with_name(name)
+        if (row.size, row.difficulty, row.problems) in cases and _is_whole(frame):
+            try:
+                return pd.read_parquet(frame)
+            except (OSError, ValueError) as error:
+                log.warning("%s cannot be read as Parquet: %s", frame, error)
     return None
 
 
