@@ -72,8 +72,8 @@ def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
     return Claim(
         said,
         _verdict(min(lows), min(highs)),
-        f"{OURS} errs {_of(ours)}, the best of {', '.join(line.method for line in others)}, "
-        f"{best.method}, {_of(best)}: {_more(best, ours)} "
+        f"{OURS} errs {_of(ours)}; of {', '.join(line.method for line in others)} the best is "
+        f"{best.method} with {_of(best)}: {_more(best, ours)} "
         f"[{lows[worst]:.3g}, {highs[worst]:.3g}] {_over(ours)}.",
     )
 

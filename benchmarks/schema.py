@@ -127,7 +127,9 @@ def _wrong(frame: pd.DataFrame) -> Iterator[tuple[pd.Series, str]]:
             number = pd.to_numeric(frame[name], errors="coerce")
             yield number.isna() & frame[name].notna(), f"{name} is {{{name}!r}}, not a number."
     for name in frame.columns.intersection(FLAGS):
-        yield ~frame[name].isin([True, False]), f"{name} is {{{name}!r}}, not True or False."
+        if frame[name].dtype != bool:
+            flag = frame[name].astype(str).isin(["True", "False"])
+            yield ~flag, f"{name} is {{{name}!r}}, not True or False."
     for name in NEEDED:
         yield frame[name].isna(), f"there is no {name}."
     yield ~frame["status"].isin(STATUSES), f"status {{status!r}} is none of {', '.join(STATUSES)}."

@@ -2,12 +2,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from benchmarks.cases import comparisons
 from benchmarks.cli import run_command
-from benchmarks.figures import figures
+from benchmarks.figures.__main__ import figures
+from benchmarks.lines import lines
+from benchmarks.schema import read_results
 from benchmarks.sweep import sweep
-from benchmarks.tables import tables
+from benchmarks.tables import result_tables, tables
+from irem_core.tasks import Inverse, ShortestPath
+
+pytestmark = pytest.mark.draws
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +67,108 @@ def test_no_results_is_a_clear_sentence(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "There is no nowhere/results.csv. Run a sweep" in done.stderr
+
+
+FALLS = [2.0, 1.0, 0.5, 0.3, 0.2]
+RISES = [2.0, 1.0, 0.5, 0.7, 0.9]
+BOTH = {("irem", 0): FALLS, ("recurrent", 0): RISES}
+
+
+def test_the_papers_tables_have_a_column_a_task(made_up):
+    made_up(BOTH)
+    folder = made_up(BOTH | {("irem", 1): FALLS}, task=Inverse(size=3))
+    error, skill, *_ = result_tables(folder)
+    assert error.title == "Matrix reasoning, n = 3: error"
+    assert list(error.frame) == ["method", "addition: harder", "inverse: harder"]
+    by_method = error.frame.set_index("method")
+    assert by_method.loc["irem", "addition: harder"].startswith("**0.2 [")
+    assert by_method.loc["*best trivial*"].tolist() == ["1", "1"]
+    assert by_method.loc["*best known*"].tolist() == ["0", "0"]
+    assert skill.frame.set_index("method").loc["recurrent", "addition: harder"].startswith("0.1 [")
+    assert "seeds and problems" in error.note
+
+
+def test_with_one_seed_it_is_said_that_there_is_no_interval_over_seeds(made_up):
+    table, *_ = result_tables(made_up(BOTH))
+    assert "not over seeds, of which there is one" in table.note
+
+
+def test_what_was_not_run_is_empty_and_what_failed_is_named(made_up):
+    made_up(BOTH | {("ponder", 0): [np.inf] * 5})
+    folder = made_up({("irem", 0): FALLS}, task=Inverse(size=3))
+    error, *_ = result_tables(folder)
+    by_method = error.frame.set_index("method")
+    assert by_method.loc["recurrent", "inverse: harder"] == ""
+    assert by_method.loc["ponder", "addition: harder"] == "not finite"
+    written(tables, folder)
+    assert (
+        "- diverged: ponder on addition, n = 3, harder, seed 0:"
+        in (folder / "table.md").read_text()
+    )
+
+
+def test_all_cases_in_one_number_a_method(made_up):
+    made_up(BOTH)
+    folder = made_up(BOTH, task=Inverse(size=3))
+    *_, together = result_tables(folder)
+    assert together.title == "All 2 cases in one number"
+    by_method = together.frame.set_index("method")
+    assert by_method.loc["irem"].tolist() == ["0.8", ""]
+    assert by_method.loc["recurrent"].tolist() == ["0.1", "1.00"]
+
+
+def test_latex_has_the_same_in_booktabs(made_up):
+    folder = made_up(BOTH)
+    written(tables, folder)
+    text = (folder / "tables" / "addition_3.tex").read_text()
+    assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
+    assert r"\textbf{0.2 [" in text
+    assert r"\emph{best trivial}" in text
+    assert "*" not in text
+    numbers = pd.read_csv(folder / "tables" / "measures.csv").set_index("line")
+    assert numbers.loc["irem", "mse"] == pytest.approx(0.2)
+
+
+def test_every_figure_is_drawn_from_csv_and_traces(made_up):
+    energies = {("irem", 0): [[5 - t] * 40 for t in range(5)]}
+    for size, difficulty in ((10, "same"), (15, "harder")):
+        folder = made_up(BOTH, ShortestPath(), size, difficulty, energies)
+    written(figures, folder)
+    names = {path.stem for path in folder.glob("figures/*.pdf")}
+    of_task = {"error_against_steps", "error_against_cost", "error_by_size", "extrapolation"}
+    of_task |= {"when_to_stop", "answers"}
+    assert names == {f"{name}_shortest_path" for name in of_task} | {"skill", "skill_profile"}
+
+
+def test_without_traces_figures_are_drawn_from_the_budgets(made_up):
+    folder = made_up(BOTH)
+    for path in folder.glob("runs/*/*/*.parquet"):
+        path.unlink()
+    written(figures, folder)
+    names = {path.stem for path in folder.glob("figures/*.pdf")}
+    assert names == {
+        "error_against_steps_addition_3",
+        "error_against_cost_addition_3",
+        "skill",
+        "skill_profile",
+    }
+
+
+def test_a_curve_is_the_trace_or_the_budgets(made_up):
+    folder = made_up({("irem", 0): FALLS})
+    (comparison,) = comparisons(read_results(folder).query("selection == 'last'"))
+    (line,) = lines(comparison, folder, "harder")
+    assert line.curve["error"].to_numpy() == pytest.approx(FALLS)
+    assert line.curve["flops"].tolist() == [0, 100, 200, 300, 400]
+    next(folder.glob("runs/*/*/trace.parquet")).unlink()
+    (line,) = lines(comparison, folder, "harder")
+    assert line.curve["step"].tolist() == [1, 2, 4]
+    assert line.curve["error"].to_numpy() == pytest.approx([1.0, 0.5, 0.2])
+
+
+def test_nothing_but_failures_has_tables_and_no_figures(made_up):
+    folder = made_up({("irem", 0): [np.inf] * 5})
+    written(tables, folder)
+    assert "not finite" in (folder / "table.md").read_text()
+    written(figures, folder)
+    assert not list(folder.glob("figures/*"))

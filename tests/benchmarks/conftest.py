@@ -1,0 +1,76 @@
+"""Results that nobody measured, with errors that a test chooses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from baselines.best_known import BestKnown
+from benchmarks.evaluation import Trace, Yardstick, rows
+from benchmarks.execute import columns
+from benchmarks.provenance import provenance
+from benchmarks.runs import Evaluation, Run
+from benchmarks.store import EXAMPLES, TRACE, Store
+from irem_core.tasks import Addition
+
+STEPS = (1, 2, 4)
+PROBLEMS = 40
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """``made_up(errors)`` writes a folder of results and returns it.
+
+    errors: by method and seed, means after 0..4 steps, or [5, B]. They are held against a trivial
+    error of 1 and a best one of 0; a step costs 100 operations.
+    """
+
+    def write(
+        errors, task=None, size=3, difficulty="harder", energies=None, steps=STEPS, folder="made"
+    ):
+        store, task = Store(tmp_path / folder), task or Addition(size=size)
+        store.prepare()
+        for (method, seed), means in errors.items():
+            run = Run(method, task, {"made": "up"}, seed)
+            made = trace(means, seed, None if energies is None else energies.get((method, seed)))
+            evaluation = Evaluation(size, difficulty, made.errors.shape[1], steps)
+            against = Yardstick(mse_trivial=1.0, best=BestKnown(0.0, 0.0), variance=1.0)
+            about = columns(method, task, seed, {}, run.key, evaluation)
+            about |= provenance(None, "float32")
+            about |= {"train_iterations": 5, "train_seconds": 1.0, "parameters": 7}
+            written = [about | row for row in rows(made, against, evaluation)]
+            frames = {TRACE: made.frame(), EXAMPLES: examples(made.errors[:, 0], size)}
+            store.write_evaluation(run.key, evaluation.key(task), written, frames)
+        store.collect()
+        return store.folder
+
+    return write
+
+
+def trace(means, seed, energies):
+    errors = np.asarray(means, dtype=float)
+    if errors.ndim == 1:  # harder and easier problems, the same for every method
+        hardness = np.random.default_rng(0).uniform(0.5, 1.5, PROBLEMS)
+        errors = errors[:, None] * hardness / hardness.mean()
+    return Trace(
+        errors=errors,
+        solved=errors <= 0.01,
+        energies=None if energies is None else np.asarray(energies, dtype=float),
+        flops=100.0 * np.arange(len(errors)),
+        seconds=0.01 * np.arange(len(errors)),
+        examples=pd.DataFrame(),
+    )
+
+
+def examples(errors, size):
+    """One problem of ones, and answers that are wrong everywhere alike."""
+    right = np.ones(size * size, dtype=np.float32)
+    answers = [("answer", t, right + error**0.5) for t, error in enumerate(errors)]
+    given = [("input", 0, np.tile(right, 2)), ("target", 0, right), *answers]
+    return pd.DataFrame([{"problem": 0, "kind": k, "step": t, "values": v} for k, t, v in given])
+
+
+@pytest.fixture(autouse=True)
+def no_figures(request, monkeypatch):
+    """Drawing takes longer than what most tests sweep; those marked ``draws`` do it."""
+    if "draws" not in request.keywords:
+        monkeypatch.setattr("benchmarks.sweep.write_figures", lambda folder: [])

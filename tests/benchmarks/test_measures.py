@@ -1,0 +1,100 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.measures import PRICE, measures
+from benchmarks.metrics import allocation_test, certain, halting_skill
+from benchmarks.schema import read_results
+from irem_core.tasks import ShortestPath
+
+FALLS = [2.0, 1.0, 0.5, 0.3, 0.2]
+RISES = [2.0, 1.0, 0.5, 0.7, 0.9]
+
+
+def measured(folder):
+    return measures(folder, read_results(folder, made=False)).set_index("line")
+
+
+def test_errors_and_skill_are_those_of_the_traces(made_up):
+    row = measured(made_up({("irem", 0): FALLS})).loc["irem"]
+    assert row["mse"] == pytest.approx(0.2)
+    assert row["skill"] == pytest.approx(0.8)
+    assert row["mse_low"] < 0.2 < row["mse_high"]
+    assert row["skill_low"] == pytest.approx(1 - row["mse_high"])
+    assert row["over"] == "problems"
+    assert (row["seeds"], row["asked"]) == (1, 1)
+
+
+def test_with_several_seeds_intervals_are_over_them_too(made_up):
+    errors = {("irem", seed): [*FALLS[:4], last] for seed, last in enumerate((0.1, 0.2, 0.3))}
+    row = measured(made_up(errors)).loc["irem"]
+    assert row["over"] == "seeds and problems"
+    assert row["mse"] == pytest.approx(0.2)
+    assert row["mse_high"] - row["mse_low"] > 0.1  # problems alone: about 0.04
+
+
+def test_without_traces_intervals_are_over_seeds_alone(made_up):
+    errors = {("irem", seed): [*FALLS[:4], last] for seed, last in enumerate((0.1, 0.2, 0.3))}
+    folder = made_up(errors | {("feedforward", 0): FALLS})
+    for path in folder.glob("runs/*/*/trace.parquet"):
+        path.unlink()
+    found = measured(folder)
+    assert found.loc["irem", "over"] == "seeds"
+    assert found.loc["irem", "mse"] == pytest.approx(0.2)
+    # of one seed there is the interval that was measured with it
+    assert found.loc["feedforward", "over"] == "problems"
+    results = read_results(folder).query("method == 'feedforward' and steps == 4")
+    assert found.loc["feedforward", "mse_low"] == results["mse_ci_low"].item()
+    assert found["anytime"].isna().all()
+
+
+def test_what_runs_over_the_steps(made_up):
+    found = measured(made_up({("irem", 0): FALLS, ("recurrent", 0): RISES}))
+    assert found.loc["irem", "overthinking"] == pytest.approx(0)
+    assert found.loc["recurrent", "overthinking"] == pytest.approx(0.4)
+    # costs 100, 200, 300, 400 on a logarithmic axis: 1 up to 200, 0.5 up to 300, 0.3 up to 400
+    widths = np.log([2, 3 / 2, 4 / 3]) / np.log(4)
+    assert found.loc["irem", "anytime"] == pytest.approx(widths @ [1.0, 0.5, 0.3])
+    assert found.loc["recurrent", "target_share"] == 0
+    assert found["halting_skill"].isna().all()  # neither has a rule of its own when to stop
+
+
+def test_the_rule_of_the_energy_is_judged(made_up):
+    # two kinds of problems: the energy of one falls for one step, of the other for three
+    errors = np.array([[2, 0.5, 1, 1, 1], [2, 1, 1, 0.5, 1]] * 20).T
+    energies = np.array([[3, 1, 2, 2, 2], [3, 2, 1.5, 1, 2]] * 20).T
+    row = measured(made_up({("irem", 0): errors}, energies={("irem", 0): energies})).loc["irem"]
+    steps = np.array([1, 3] * 20)
+    by_hand = halting_skill(errors, np.arange(5.0), certain(steps, 5), PRICE)
+    assert row["halting_skill"] == pytest.approx(by_hand.skill)
+    gain, p_value = allocation_test(errors, steps, np.random.default_rng(0))
+    assert row["allocation_gain"] == pytest.approx(gain, rel=0.05)
+    assert row["allocation_p"] == pytest.approx(p_value, abs=0.01)
+    assert row["energy_rises"] == pytest.approx((1 + 1) / 8)
+    assert row["energy_correlation"] > 0.7
+
+
+def test_the_best_is_named_where_that_is_more_than_chance(made_up):
+    better = [*FALLS[:4], 0.19]
+    found = measured(made_up({("irem", 0): FALLS, ("recurrent", 0): better}))
+    # by 5 % on every problem, though each mean is uncertain by more
+    assert found.loc["irem", "mse_low"] < 0.19
+    assert found["best"].to_dict() == {"irem": False, "recurrent": True}
+    found = measured(made_up({("irem", 0): FALLS, ("recurrent", 0): FALLS}, folder="tie"))
+    assert not found["best"].any()
+    found = measured(made_up({("irem", 0): FALLS, ("programmatic", 0): [0.0] * 5}, folder="exact"))
+    assert not found["best"].any()  # alone among those that learn
+
+
+def test_a_failure_costs_its_seed_only(made_up):
+    folder = made_up({("irem", 0): FALLS, ("irem", 1): [*FALLS[:4], np.inf]})
+    row = measured(folder).loc["irem"]
+    assert (row["seeds"], row["asked"], row["mse"]) == (1, 2, pytest.approx(0.2))
+    lost = measured(made_up({("irem", 0): [np.inf] * 5}, folder="lost")).loc["irem"]
+    assert (lost["seeds"], lost["diverged"]) == (0, True)
+    assert pd.isna(lost["mse"])
+
+
+def test_the_same_results_give_the_same_numbers(made_up):
+    folder = made_up({("irem", 0): FALLS, ("irem", 1): RISES}, task=ShortestPath(), size=15)
+    pd.testing.assert_frame_equal(measured(folder), measured(folder))
