@@ -52,6 +52,8 @@ def error_against_cost(title: str, cases: Cases) -> Figure | None:
             most = max(line.curve[cost].max() for line in shown[case])
             for line in shown[case]:
                 curve = kept(line, cost, most)
+                if curve.empty:  # a copy takes no operations, and 0 has no logarithm
+                    continue
                 curves.append(curve)
                 look.draw(panel, curve, cost, label=line.name, **drawn[line.name])
             look.references(panel, shown[case][0].rows.iloc[0])
