@@ -20,6 +20,7 @@ LOOK: Any = {
 }
 WIDTH = 6.75  # inches: two columns of a page
 COLUMNS = 3  # of panels
+LONG = 20  # characters, of which there are no four beside each other
 STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 PALETTE = sns.color_palette("colorblind")
 MARKERS = "osD^vPX*"
@@ -114,7 +115,7 @@ def legend(figure: Figure, axes: Iterable[Axes], note: str = "") -> None:
         entries.values(),
         entries.keys(),
         loc="outside lower center",
-        ncols=4,
+        ncols=4 if max(map(len, entries)) < LONG else 3,
         frameon=False,
         title=note or None,
     )

@@ -7,9 +7,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from benchmarks.cases import in_method_order
 from benchmarks.figures import look
 from benchmarks.stats import performance_profile
 
+LEAST = -9  # that is written out
 THRESHOLDS = np.linspace(-1, 1, 201)
 
 
@@ -19,7 +21,7 @@ def skill_map(numbers: pd.DataFrame) -> Figure:
     table = known.assign(column=known["comparison"] + "\n" + known["case"]).pivot_table(
         index="line", columns="column", values="skill", sort=False, observed=True
     )
-    table = table.reindex([name for name in numbers["line"].unique() if name in table.index])
+    table = table.reindex(in_method_order(known)["line"].unique())
     size = (look.WIDTH, 1.2 + 0.22 * len(table))
     figure = Figure(figsize=size, layout="constrained")
     panel = figure.subplots()
@@ -29,7 +31,7 @@ def skill_map(numbers: pd.DataFrame) -> Figure:
         vmin=-1,
         vmax=1,
         cmap="viridis",
-        annot=table.map(lambda value: "" if np.isnan(value) else f"{round(value, 2) + 0.0:.2g}"),
+        annot=table.map(_short),
         fmt="",
         annot_kws={"fontsize": 6},
         cbar_kws={"label": "skill", "extend": "min"},
@@ -40,6 +42,12 @@ def skill_map(numbers: pd.DataFrame) -> Figure:
     panel.tick_params(axis="y", rotation=0, labelsize=7)
     figure.suptitle("Skill: 1 the algorithm, 0 the best trivial predictor")
     return figure
+
+
+def _short(skill: float) -> str:
+    if np.isnan(skill):
+        return ""
+    return f"{round(skill, 2) + 0.0:.2g}" if skill > LEAST else f"< {LEAST}"
 
 
 def skill_profile(numbers: pd.DataFrame) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering
@@ -58,6 +59,7 @@ def error_against_cost(title: str, cases: Cases) -> Figure | None:
                 look.draw(panel, curve, cost, label=line.name, **drawn[line.name])
             look.references(panel, shown[case][0].rows.iloc[0])
             panel.set_xscale("log")
+            panel.xaxis.set_minor_formatter(NullFormatter())
             panel.set_xlabel(f"{name} a problem" if cost != "step" else name)
         row[0].set_ylabel(f"error, {case}")
         _errors(list(row), curves, {case: shown[case]})
