@@ -123,13 +123,11 @@ def _quoted(methods: dict[str, Line]) -> Iterator[Claim]:
             continue
         low, high = interval(resampled_means([line.errors], np.random.default_rng(0))[0])
         verdict = UNCLEAR if np.isnan(low) else YES if low <= published <= high else NO
-        updates = int(line.rows["train_iterations"].max())
         yield Claim(
             f"{task}, n = {size}, harder: {method} errs {published}",
             verdict,
-            f"{method} errs {_of(line)} [{low:.3g}, {high:.3g}] {_over(line)}, "
-            f"{line.errors.mean() / published:.2g} times as much, after {updates:,} updates (the "
-            f"paper: {UPDATES:,}).",
+            f"{method} errs {_of(line)} [{low:.3g}, {high:.3g}], "
+            f"{line.errors.mean() / published:.2g} times as much {_over(line)}.",
         )
 
 
@@ -161,5 +159,7 @@ def _more(line: Line, ours: Line) -> str:
 
 
 def _over(line: Line) -> str:
+    """What its interval is over, and how long it was trained."""
     seeds = f"and {len(line.done)} seeds" if len(line.done) > 1 else "alone, of one seed"
-    return f"(95 %, over problems {seeds})"
+    updates = int(line.rows["train_iterations"].max())
+    return f"(95 %, over problems {seeds}; {updates:,} updates, the paper {UPDATES:,})"

@@ -71,8 +71,8 @@ def resampled_interquartile_mean(scores: Sequence[Array], rng: np.random.Generat
     """
     if all(each.size == 1 for each in scores):
         return np.full(RESAMPLES, np.nan)
-    drawn = [each[rng.integers(each.size, size=(RESAMPLES, each.size))] for each in scores]
-    return np.asarray(trim_mean(np.concatenate(drawn, axis=1), TRIMMED, axis=1))
+    drawn = ([rng.choice(each, each.size) for each in scores] for _ in range(RESAMPLES))
+    return np.array([interquartile_mean(np.concatenate(each)) for each in drawn])
 
 
 def interquartile_mean(scores: ArrayLike) -> float:
