@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from itertools import chain
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmarks.registry import METHODS, task_named
+
+log = logging.getLogger(__name__)
 
 
 class Comparison(NamedTuple):
@@ -40,6 +43,11 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
     for (task, size, variant), rows in results[~graph].groupby(["task", "size", "variant"]):
         rows = rows.assign(case=rows["difficulty"])
         yield _comparison([task, f"n={size}", variant], rows, "difficulty")
+
+
+def file_name(title: str) -> str:
+    """Of what is written about a comparison."""
+    return title.replace(", ", "_").replace("n=", "")
 
 
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -75,13 +83,15 @@ def _of_each(function: Callable[..., str], first: pd.Series, second: pd.Series) 
 
 def _comparison(said: list[str], rows: pd.DataFrame, by: str) -> Comparison:
     title = ", ".join(part for part in said if part)
-    name = title.replace(", ", "_").replace("n=", "")
     key = _difficulty_order if by == "difficulty" else None
     cases = rows.drop_duplicates("case").sort_values(by, key=key)["case"]
-    # the same run tested on fewer problems says the same with less certainty
-    most = rows.groupby(["run_key", "case"])["problems"].transform("max")
-    rows = in_method_order(rows[rows["problems"] == most])
-    return Comparison(title, name, list(cases), rows.assign(line=_lines(rows)))
+    rows = rows.assign(line=_lines(rows))
+    # the same tested on fewer problems says the same with less certainty
+    most = rows.groupby(["line", "case"])["problems"].transform("max")
+    fewer = rows["problems"] < most
+    if not {*rows.loc[fewer, "run_key"]} <= {*rows.loc[~fewer, "run_key"]}:
+        log.warning("%s: seeds that were tested on fewer problems are left out", title)
+    return Comparison(title, file_name(title), list(cases), in_method_order(rows[~fewer]))
 
 
 def _lines(rows: pd.DataFrame) -> pd.Series:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.cases import Comparison, at_largest_budget
 from benchmarks.evaluation import Choice, Trace, selections
-from benchmarks.metrics import Array, expected
+from benchmarks.metrics import Array, at_cost, expected
 from benchmarks.registry import METHODS, learns, task_named
 from benchmarks.store import read_trace
 
@@ -89,6 +89,16 @@ class Line:
         answered = [choice[rule].answered for choice in self.choices]
         pairs = zip(self.traces, answered, strict=True)
         return np.stack([expected(trace.errors[: len(by)], by) for trace, by in pairs])
+
+    @property
+    def spends(self) -> bool:
+        """Whether the operations of its steps are known, of all seeds, and it takes steps."""
+        costs = [trace.flops for trace in self.traces]
+        return bool(costs) and all(len(cost) > 1 and np.isfinite(cost).all() for cost in costs)
+
+    def errors_at(self, flops: float) -> Array:
+        """Of the last answers that are there after so many operations, [S, B], from the traces."""
+        return np.stack([at_cost(each.errors, each.flops, [flops])[0] for each in self.traces])
 
     @cached_property
     def curve(self) -> pd.DataFrame:

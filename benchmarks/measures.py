@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,20 @@ from benchmarks.metrics import (
     skill,
     steps_to_target,
 )
-from benchmarks.stats import interval, resampled_means
+from benchmarks.stats import RESAMPLES, interval, resampled_means
 
 SHOWN = ("last", "halted_expected")  # what answers: where it ends, or where it wants to
+PRICES = (0.01, 0.1, 1.0)  # of taking every step, in trivial errors
 COLUMNS = [
     *("comparison", "case", "line", "task", "method", "size", "difficulty", "selection", "learns"),
     *("problems", "seeds", "asked", "diverged", "mse", "mse_low", "mse_high", "over", "best"),
     *("skill", "skill_low", "skill_high", "solve_rate", "mse_trivial", "mse_best"),
     *("mse_best_uncertainty", "steps_used", "parameters", "flops", "train_seconds"),
-    *("anytime", "overthinking", "target_steps", "target_share", "halting_skill"),
+    *("anytime", "overthinking", "target_steps", "target_share"),
+    *("against", "matched", "matched_low", "matched_high"),
+    *(f"halting_skill_{price:g}" for price in PRICES),
     *("allocation_gain", "allocation_p", "energy_correlation", "energy_rises"),
 ]
-PRICE = 0.1  # of taking every step, as a share of the trivial error
 
 
 def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
@@ -45,14 +46,19 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
 
     comparison, case, line: where it stands (``cases.Comparison``); learns: whether it was trained.
     seeds, asked: how many finished with finite errors, and how many there are.
-    mse_low, mse_high, skill_low, skill_high: 95 % intervals, ``over`` what was resampled.
+    mse_low, mse_high, skill_low, skill_high: 95 % intervals, ``over`` what was resampled. That of
+        the skill is paired with the best trivial predictor, if that was run, or else not there, and
+        has the uncertainty of the best known error in it.
     best: its error is the lowest of all that learn, and the interval of the difference to each
         other one, paired by problems, is above 0.
     anytime: ``anytime_score`` in operations, from the cheapest first step to the dearest last one
         of all that learn; overthinking: ``overthinking``.
     target_steps, target_share: ``steps_to_target``, where solved is the target (results.csv).
-    halting_skill, allocation_gain, allocation_p: of the method's own rule when to stop, with a
-        price of all steps of a tenth of the trivial error; of several seeds the largest p.
+    matched: how much more it errs than the line ``against``, the first that learned, after as many
+        operations, the most that both can spend; with its 95 % interval, paired by problems.
+    halting_skill_PRICE, allocation_gain, allocation_p: of the method's own rule when to stop, at a
+        price of all steps of PRICE trivial errors; allocation of the most likely step of a method
+        that halts by chance; of several seeds the largest p.
     energy_correlation: mean ``energy_rank_correlation``; energy_rises: ``energy_rises``.
     """
     measured = [
@@ -73,30 +79,24 @@ def answered(results: pd.DataFrame) -> pd.DataFrame:
 def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any]]:
     every = lines(comparison, folder, case)
     rng = np.random.default_rng(0)
-    means = _resampled([line for line in every if len(line.done)], rng)
+    done = [line for line in every if len(line.done)]
+    resampled = resampled_means([line.errors for line in done], rng)
+    means = {line.name: each for line, each in zip(done, resampled, strict=True)}
     best = _supported_best(every, means)
-    trivial = _trivial(every, means)
+    skills = _skills(done, means, rng)
     budgets = _budgets(every)
+    first = next((line for line in done if line.learns and line.spends), None)
     about = {"comparison": comparison.title, "case": case}
     return [
         about
         | _about(line)
         | {"best": line.name == best}
-        | _errors(line, means, trivial)
+        | _errors(line, means)
+        | skills.get(line.name, {})
         | _over_steps(line, budgets, rng)
+        | _matched(line, first, rng)
         for line in every
     ]
-
-
-def _resampled(every: list[Line], rng: np.random.Generator) -> dict[str, Array]:
-    """Resampled mean errors of every line, [R]; those that answered as many problems are paired."""
-    by_problems = sorted(every, key=lambda line: line.errors.shape[1])
-    means: dict[str, Array] = {}
-    for _, group in groupby(by_problems, key=lambda line: line.errors.shape[1]):
-        paired = list(group)
-        resampled = resampled_means([line.errors for line in paired], rng)
-        means |= {line.name: each for line, each in zip(paired, resampled, strict=True)}
-    return means
 
 
 def _supported_best(every: list[Line], means: dict[str, Array]) -> str | None:
@@ -110,16 +110,30 @@ def _supported_best(every: list[Line], means: dict[str, Array]) -> str | None:
     return best.name if sure else None
 
 
-def _trivial(every: list[Line], means: dict[str, Array]) -> Array | None:
-    """Resampled mean errors [R] of the best trivial predictor, if it is among the lines."""
-    trivial = [line for line in every if line.method.startswith("trivial") and line.traces]
-    return means[min(trivial, key=lambda line: line.errors.mean()).name] if trivial else None
+def _skills(
+    done: list[Line], means: dict[str, Array], rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """The skill of every line, with its interval."""
+    if not done:
+        return {}
+    row = done[0].rows.iloc[0]
+    trivial, best, uncertainty = row[["mse_trivial", "mse_best", "mse_best_uncertainty"]]
+    baselines = [line for line in done if np.isclose(line.errors.mean(), trivial) and line.traces]
+    known = np.full(RESAMPLES, best) + np.nan_to_num(uncertainty) * rng.normal(size=RESAMPLES)
+    found = {}
+    for line in done:
+        one = skill(line.errors.mean(), trivial, None if pd.isna(best) else best)
+        low = high = float("nan")
+        if baselines and not np.isnan(one):
+            against = means[baselines[0].name]
+            low, high = interval((against - means[line.name]) / (against - known))
+        found[line.name] = {"skill": one, "skill_low": low, "skill_high": high}
+    return found
 
 
 def _budgets(every: list[Line]) -> tuple[float, float]:
     """Operations from the cheapest first step to the dearest last one; NaN if none is known."""
-    costs = [trace.flops for line in every if line.learns for trace in line.traces]
-    known = [cost for cost in costs if np.isfinite(cost).all() and len(cost) > 1]
+    known = [t.flops for line in every if line.learns and line.spends for t in line.traces]
     if not known:
         return float("nan"), float("nan")
     return min(cost[1] for cost in known), max(cost[-1] for cost in known)
@@ -130,7 +144,7 @@ def _about(line: Line) -> dict[str, Any]:
     kept = ("task", "method", "size", "difficulty", "selection", "problems", "mse_trivial")
     about = {name: first[name] for name in (*kept, "mse_best", "mse_best_uncertainty")}
     about |= {"line": line.name, "learns": line.learns}
-    about |= {"seeds": len(done), "asked": len(line.rows)}
+    about |= {"seeds": len(done), "asked": line.budgets["run_key"].nunique()}
     about["diverged"] = bool((line.rows["status"] == "diverged").any())
     if done.empty:
         return about
@@ -143,82 +157,72 @@ def _about(line: Line) -> dict[str, Any]:
     }
 
 
-def _errors(line: Line, means: dict[str, Array], trivial: Array | None) -> dict[str, Any]:
+def _errors(line: Line, means: dict[str, Array]) -> dict[str, Any]:
     if line.done.empty:
         return {}
-    row, mse = line.rows.iloc[0], float(line.errors.mean())
-    resampled = means[line.name]
-    low, high = interval(resampled)
+    low, high = interval(means[line.name])
     seeds, problems = line.errors.shape
     over = " and ".join(["seeds"] * (seeds > 1) + ["problems"] * (problems > 1))
     if not over:  # nothing to resample but what the row itself knows
         done = line.done.iloc[0]
         low, high, over = done["mse_ci_low"], done["mse_ci_high"], "problems"
-    against = np.full_like(resampled, row["mse_trivial"]) if trivial is None else trivial
-    best = None if pd.isna(row["mse_best"]) else row["mse_best"]
-    pairs = zip(resampled, against, strict=True)
-    skills = interval(np.array([skill(error, baseline, best) for error, baseline in pairs]))
-    return {
-        "mse": mse,
-        "mse_low": low,
-        "mse_high": high,
-        "over": over,
-        "skill": skill(mse, row["mse_trivial"], best),
-        "skill_low": skills[0],
-        "skill_high": skills[1],
-    }
+    return {"mse": line.errors.mean(), "mse_low": low, "mse_high": high, "over": over}
+
+
+def _matched(line: Line, first: Line | None, rng: np.random.Generator) -> dict[str, Any]:
+    """How much more a line errs than the first at equal operations."""
+    able = line.learns and line.spends and line.selection == "last"
+    if first is None or line.name == first.name or not able:
+        return {}
+    budget = min(trace.flops[-1] for each in (line, first) for trace in each.traces)
+    ours, theirs = line.errors_at(budget), first.errors_at(budget)
+    low, high = interval(np.subtract(*resampled_means([ours, theirs], rng)))
+    matched = {"matched": ours.mean() - theirs.mean(), "matched_low": low, "matched_high": high}
+    return {"against": first.name, **matched}
 
 
 def _over_steps(
     line: Line, budgets: tuple[float, float], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Means over seeds of what the whole trace says; of the last answer, not of other rules."""
-    if not line.traces or line.selection != "last":
-        return {}
-    price = PRICE * line.rows["mse_trivial"].iloc[0]
+    """Means over seeds of what the whole traces say."""
+    rule = "stopped" if line.selection == "last" else line.selection  # when it stops by itself
+    trivial = line.rows["mse_trivial"].iloc[0]
     each = pd.DataFrame(
-        _of_trace(trace, choices, budgets, price, rng)
+        (_of_trace(trace, budgets) if line.selection == "last" else {})
+        | _of_halting(trace.errors, choices.get(rule), trivial, rng)
         for trace, choices in zip(line.traces, line.choices, strict=True)
     )
-    return each.mean().to_dict() | {"allocation_p": each["allocation_p"].max()}
+    return each.mean().to_dict() | each.filter(["allocation_p"]).max().to_dict()
 
 
-def _of_trace(
-    trace: Trace,
-    choices: dict[str, Choice],
-    budgets: tuple[float, float],
-    price: float,
-    rng: np.random.Generator,
-) -> dict[str, float]:
-    nan = float("nan")
+def _of_trace(trace: Trace, budgets: tuple[float, float]) -> dict[str, float]:
     solved = steps_to_target(np.where(trace.solved, 0.0, 1.0), 0.0)
     reached = solved[np.isfinite(solved)]
-    known = np.isfinite(budgets).all() and budgets[0] < budgets[1]
-    about = {
-        "anytime": anytime_score(trace.errors, trace.flops, *budgets) if known else nan,
-        "overthinking": overthinking(trace.errors),
-        "target_steps": reached.mean() if len(reached) else nan,
-        "target_share": len(reached) / len(solved),
-        "halting_skill": nan,
-        "allocation_gain": nan,
-        "allocation_p": nan,
-        "energy_correlation": nan,
-        "energy_rises": nan,
-    }
-    own = choices.get("stopped") or choices.get("halted_expected")
-    if own and len(own.answered) > 1:
-        errors = trace.errors[: len(own.answered)]
-        cost = np.arange(len(errors), dtype=np.float64)
-        steps = own.answered.argmax(axis=0)
-        gain, p_value = allocation_test(errors, steps, rng)
-        about |= {
-            "halting_skill": halting_skill(errors, cost, own.answered, price).skill,
-            "allocation_gain": gain,
-            "allocation_p": p_value,
-        }
+    about = {"overthinking": overthinking(trace.errors), "target_share": len(reached) / len(solved)}
+    if len(reached):
+        about["target_steps"] = reached.mean()
+    if budgets[0] < budgets[1]:
+        about["anytime"] = anytime_score(trace.errors, trace.flops, *budgets)
     if trace.energies is not None:
         correlations = energy_rank_correlation(trace.energies, trace.errors)
-        there = correlations[np.isfinite(correlations)]
-        about["energy_correlation"] = there.mean() if len(there) else nan
+        about["energy_correlation"] = pd.Series(correlations).mean()  # of those that have one
         about["energy_rises"] = energy_rises(trace.energies)
     return about
+
+
+def _of_halting(
+    errors: Array, own: Choice | None, trivial: float, rng: np.random.Generator
+) -> dict[str, float]:
+    """How well a rule decides when to stop; nothing where there is no decision."""
+    if own is None or len(own.answered) < 2:
+        return {}
+    errors = errors[: len(own.answered)]
+    cost = np.arange(len(errors), dtype=np.float64)
+    gain, p_value = allocation_test(errors, own.answered.argmax(axis=0), rng)
+    skills = {
+        f"halting_skill_{price:g}": halting_skill(
+            errors, cost, own.answered, own.used, price * trivial
+        ).skill
+        for price in PRICES
+    }
+    return skills | {"allocation_gain": gain, "allocation_p": p_value}

@@ -56,11 +56,13 @@ def anytime_score(errors: Array, cost: Array, begin: float, end: float) -> float
     """1 / ln(end / begin) * integral from begin to end of mean_i e_i(b) d ln b.
 
     The area under the mean error [T+1, B] against the logarithm of the cost [T+1]; that of the last
-    answer, not of the best so far. An error that is not finite makes the score so. Raises
-    ValueError unless 0 < begin < end.
+    answer, not of the best so far. An error that is not finite makes the score so; NaN where the
+    cost is not known. Raises ValueError unless 0 < begin < end.
     """
     if not 0 < begin < end:
         raise ValueError(f"costs go from one above 0 to a larger one, not from {begin} to {end}")
+    if not np.isfinite(cost).all():
+        return float("nan")
     edges = np.log(np.clip([*cost, np.inf], begin, end))
     spent = np.diff(edges)  # [T+1], with each answer
     return float((errors.mean(axis=1)[spent > 0] * spent[spent > 0]).sum() / np.log(end / begin))
@@ -91,19 +93,22 @@ class Halting(NamedTuple):
     skill: float  # (fixed - halted) / (fixed - oracle); NaN if that is not clearly above 0
 
 
-def halting_skill(errors: Array, cost: Array, weights: Array, price: float) -> Halting:
+def halting_skill(
+    errors: Array, cost: Array, answered: Array, used: Array, price: float
+) -> Halting:
     """1 the oracle, 0 no better than one fixed step for all.
 
-    errors: [T+1, B]; cost: [T+1]; weights: [T+1, B], of each problem the chance to stop there. The
-    fixed step of half of the problems, every other one, is the best on the other half, so that it
-    is not chosen where it is scored.
+    errors: [T+1, B]; cost: [T+1]; answered, used: [T+1, B], of each problem the chance that this is
+    its answer, and that so many steps were taken for it. The fixed step of half of the problems,
+    every other one, is the best on the other half, so that it is not chosen where it is scored.
     """
     paid = errors + price * (cost / cost[-1])[:, None]  # J, [T+1, B]
     oracle = paid.min(axis=0)
     fixed = np.empty_like(oracle)
     for half in (0, 1):
         fixed[half::2] = paid[paid[:, 1 - half :: 2].mean(axis=1).argmin(), half::2]
-    halted = expected(paid, weights)
+    share = np.broadcast_to((cost / cost[-1])[:, None], used.shape)
+    halted = expected(errors, answered) + price * expected(share, used)
     to_gain = fixed - oracle
     uncertainty = to_gain.std(ddof=1) / np.sqrt(len(to_gain)) if len(to_gain) > 1 else np.inf
     clear = to_gain.mean() > CLEARLY * uncertainty

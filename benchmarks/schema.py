@@ -69,8 +69,8 @@ memory that the process held, or, on a CUDA device, its tensors. external says t
 from elsewhere.
 """
 
-KEY = ("run_key", "size", "difficulty", "steps", "selection")
-TEXTS = (*KEY[::2], "selection", "task", "method", "status", "error", "settings")
+KEY = ("run_key", "size", "difficulty", "problems", "steps", "selection")
+TEXTS = ("run_key", "difficulty", "selection", "task", "method", "status", "error", "settings")
 FLAGS = ("dirty", "external")
 SAME = ("commit", "torch", "device", "dtype", "engine", "python", "torch_geometric", "numpy")
 MADE = (
@@ -83,14 +83,14 @@ MADE = (
     "evaluation_seconds",
     "peak_bytes",
 )
-NEEDED = (*KEY, "task", "method", "seed", "problems", "status", "protocol", "settings")
+NEEDED = (*KEY, "task", "method", "seed", "status", "protocol", "settings", "external")
 STATUSES = ("ok", "failed", "timeout", "diverged")
 
 
 def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
     """results.csv of a folder; without what a row was ``made`` by it takes half of the memory.
 
-    Raises UsageError, which names the line, if it is missing or not one of ours.
+    Raises UsageError, which names the row, if it is missing or not one of ours.
     """
     path = folder / "results.csv"
     if path.is_dir():
@@ -113,9 +113,9 @@ def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
         raise UsageError(f"{path} cannot be read as CSV: {error}.") from error
     for wrong, what in _wrong(frame):
         if wrong.any():
-            line = int(wrong.to_numpy().argmax())
-            said = what.format(**frame.iloc[line])
-            raise UsageError(f"{path}, line {line + 2}: {said} It was left as it is.")
+            row = int(wrong.to_numpy().argmax())
+            said = what.format(**frame.iloc[row])
+            raise UsageError(f"{path}, row {row + 1}: {said} It was left as it is.")
     return frame
 
 
@@ -128,9 +128,9 @@ def _wrong(frame: pd.DataFrame) -> Iterator[tuple[pd.Series, str]]:
             yield number.isna() & frame[name].notna(), f"{name} is {{{name}!r}}, not a number."
     for name in frame.columns.intersection(FLAGS):
         if frame[name].dtype != bool:
-            flag = frame[name].astype(str).isin(["True", "False"])
+            flag = frame[name].astype(str).isin(["True", "False"]) | frame[name].isna()
             yield ~flag, f"{name} is {{{name}!r}}, not True or False."
-    for name in NEEDED:
+    for name in frame.columns.intersection(NEEDED):
         yield frame[name].isna(), f"there is no {name}."
     yield ~frame["status"].isin(STATUSES), f"status {{status!r}} is none of {', '.join(STATUSES)}."
     yield (frame["status"] == "ok") & ~np.isfinite(frame["mse"]), "status ok, but mse is {mse}."

@@ -41,19 +41,17 @@ def interval_over_problems(errors: Array) -> tuple[float, float]:
 def resampled_means(methods: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     """Mean errors of methods, from their errors [S, B], with seeds and then problems resampled.
 
-    Gives [R] for each. The problems are the same for all methods, so they are resampled once, which
-    pairs the methods; each has seeds of its own. NaN for a method whose errors are not finite, or
-    which has one seed and one problem alone. Raises ValueError if the numbers of problems differ.
+    Gives [R] for each. Methods that answered as many problems answered the same ones, which are
+    resampled once: that pairs the methods. Each has seeds of its own. NaN for a method whose errors
+    are not finite, or which has one seed and one problem alone.
     """
-    counts = {each.shape[1] for each in methods}
-    if len(counts) > 1:
-        raise ValueError(f"paired methods answer the same problems, not {sorted(counts)} of them")
-    problems = _drawn(counts.pop(), rng)  # [R, B]
+    counts = sorted({each.shape[1] for each in methods})
+    problems = {count: _drawn(count, rng) for count in counts}  # [R, B]
 
     def means(errors: Array) -> Array:
         if errors.size == 1 or not np.isfinite(errors).all():
             return np.full(RESAMPLES, np.nan)
-        return ((_drawn(len(errors), rng) @ errors) * problems).sum(axis=1)
+        return ((_drawn(len(errors), rng) @ errors) * problems[errors.shape[1]]).sum(axis=1)
 
     return [means(errors) for errors in methods]
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import typer
 
-from benchmarks.cases import at_largest_budget, comparisons, in_method_order
+from benchmarks.cases import at_largest_budget, comparisons, file_name, in_method_order
 from benchmarks.cli import Plugins, run_command
-from benchmarks.measures import PRICE, answered, measures
+from benchmarks.measures import PRICES, answered, measures
 from benchmarks.registry import learns, load_plugins, task_named
 from benchmarks.schema import read_results
 from benchmarks.stats import (
@@ -43,15 +43,18 @@ An empty cell was not run, or has no known best error."""
 STEPS = f"""\
 Anytime: area under error against the logarithm of operations. Overthinking: error of the last
 answer above that of the best on the way. Target: steps until a problem is solved and stays so, and
-the share of problems that have such a step. Halting skill, of the method's own rule when to stop:
-1 the best step of each problem, 0 one step for all, at a price of {PRICE:g} trivial errors for all
-steps. Allocation: the error that it saves that these problems and not others get more steps, and
-the chance p of that without a reason. Energy: rank correlation with the error within a problem, and
+the share of problems that have such a step. More than: how much more it errs after equal
+operations, the most that both can spend. Halting skill, of the method's own rule when to stop: 1
+the best step of each problem, 0 one step for all (that is chosen on the other half of the test
+problems), where taking all steps costs {" / ".join(f"{price:g}" for price in PRICES)} trivial
+errors; - where there is nothing to gain. Allocation: the error that it saves that these problems
+and not others get more steps (of a rule by chance: the most likely step), and the chance p of that
+without a reason. Energy: rank correlation with the error within a problem, and
 the share of steps that raise it."""
 TOGETHER = """\
-Interquartile mean of the skill over all runs in the cases that every method here has, with its 95 %
-interval over seeds; and the chance that a run of {first} has a smaller error than one of the
-method's, a tie counts half, averaged over the cases."""
+Interquartile mean of the skill over all runs; with several seeds its 95 % interval over them. And
+the share of pairs of a run of {first} and one of the method in which {first} has the smaller error,
+a tie counts half, averaged over the cases. {left_out}"""
 
 
 class Table(NamedTuple):
@@ -121,12 +124,12 @@ def _comparison(title: str, rows: pd.DataFrame) -> Table:
     lines += _references(rows.assign(case=rows["case"] + ": mse"))
     columns = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
     frame = _frame(lines, [*columns, "steps", "parameters", "operations", "training"])
-    return Table(title, _file_name(title), frame, ERRORS.format(over=_over(rows)) + "\n" + COSTS)
+    return Table(title, file_name(title), frame, ERRORS.format(over=_over(rows)) + "\n" + COSTS)
 
 
 def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
     """What the traces say of methods that learned, a row a case."""
-    rows = rows[rows["learns"] & rows["overthinking"].notna()]
+    rows = rows[rows["learns"] & rows[["overthinking", "allocation_gain"]].notna().any(axis=1)]
     if rows.empty:
         return
     lines = [
@@ -136,17 +139,21 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
             "anytime": _number(row.anytime),
             "overthinking": _number(row.overthinking),
             "target": f"{_number(row.target_steps)} ({row.target_share:.0%})"
-            if row.target_share
+            if row.target_share > 0
             else "none",
-            "halting skill": _number(row.halting_skill),
+            **_against(row),
+            "halting skill": _at_prices(row),
             "allocation": _with_p(row.allocation_gain, row.allocation_p),
             "energy: correlation": _number(row.energy_correlation),
             "energy: rises": "" if pd.isna(row.energy_rises) else f"{row.energy_rises:.0%}",
         }
-        for row in rows.itertuples()
+        for _, row in rows.iterrows()
     ]
     yield Table(
-        f"{title}: over the steps", f"{_file_name(title)}_steps", pd.DataFrame(lines), STEPS
+        f"{title}: over the steps",
+        f"{file_name(title)}_steps",
+        pd.DataFrame(lines).fillna(""),
+        STEPS,
     )
 
 
@@ -177,7 +184,10 @@ def _together(results: pd.DataFrame) -> Iterator[Table]:
         for line, each in scores.items()
     ]
     title = f"All {cases} cases in one number"
-    yield Table(title, "together", pd.DataFrame(lines), TOGETHER.format(first=first))
+    lacking = [str(line) for line in runs["line"].unique() if line not in scores]
+    left_out = f"Left out, with no result in some case: {', '.join(lacking)}." if lacking else ""
+    note = TOGETHER.format(first=first, left_out=left_out).strip()
+    yield Table(title, "together", pd.DataFrame(lines), note)
 
 
 def _learned(results: pd.DataFrame) -> pd.DataFrame:
@@ -205,16 +215,18 @@ def _by_case(rows: pd.DataFrame, said: Callable[[Any], str]) -> list[dict[str, s
 
 
 def _references(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """The best trivial predictor, and the best error that is known, with its uncertainty."""
+    """The best trivial predictor, the best error that is known, and what lies between them."""
     known = rows.groupby("case")[["mse_trivial", "mse_best", "mse_best_uncertainty"]].first()
-    trivial, best = {"method": "*best trivial*"}, {"method": "*best known*"}
+    names = ("*best trivial*", "*best known*", "*headroom*")
+    trivial, best, headroom = ({"method": name} for name in names)
     for case in known.itertuples():
         trivial[str(case.Index)] = _number(case.mse_trivial)
         uncertain = case.mse_best_uncertainty
         best[str(case.Index)] = _number(case.mse_best) + (
             f" ± {uncertain:.1g}" if uncertain > 0 else ""
         )
-    return [trivial, best]
+        headroom[str(case.Index)] = _number(case.mse_trivial - case.mse_best)
+    return [trivial, best, headroom]
 
 
 def _costs(rows: pd.DataFrame) -> dict[str, str]:
@@ -246,6 +258,19 @@ def _with_interval(value: float, low: float, high: float) -> str:
     return _number(value) + ("" if pd.isna(low) else f" [{_number(low)}, {_number(high)}]")
 
 
+def _against(row: Any) -> dict[str, str]:
+    """Under the name of the line that it is held against."""
+    if pd.isna(row.matched):
+        return {}
+    said = _with_interval(row.matched, row.matched_low, row.matched_high)
+    return {f"more than {row.against}": said}
+
+
+def _at_prices(row: Any) -> str:
+    skills = [row[f"halting_skill_{price:g}"] for price in PRICES]
+    return "" if all(map(pd.isna, skills)) else " / ".join(_number(each) or "-" for each in skills)
+
+
 def _with_p(value: float, p_value: float) -> str:
     return "" if pd.isna(value) else f"{_number(value)} (p = {p_value:.2g})"
 
@@ -255,17 +280,13 @@ def _most(values: pd.Series, text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{round(value, 6) + 0.0:.3g}"
+    return "" if pd.isna(value) else f"{round(value, 12) + 0.0:.3g}"
 
 
 def _over(rows: pd.DataFrame) -> str:
     """What the intervals are over, and that with one seed they are not over seeds."""
     over = " or ".join(sorted({*rows["over"].dropna()})) or "nothing"
     return over if "seeds" in over else f"{over}, not over seeds, of which there is one"
-
-
-def _file_name(title: str) -> str:
-    return title.replace(", ", "_").replace("n=", "")
 
 
 def _markdown(table: Table) -> str:
@@ -275,14 +296,20 @@ def _markdown(table: Table) -> str:
 
 def _latex(table: Table) -> str:
     """A table of the package booktabs."""
-    text = table.frame.to_latex(index=False, escape=True, caption=table.title)
+    title = re.sub(r"([_%&#$])", r"\\\1", table.title)  # which pandas leaves as it is
+    text = table.frame.to_latex(index=False, escape=True, caption=title)
     text = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
     return re.sub(r"\*(.+?)\*", r"\\emph{\1}", text).replace("±", r"$\pm$")
 
 
-def _unfinished(results: pd.DataFrame) -> list[str]:
+def failures(results: pd.DataFrame) -> pd.DataFrame:
+    """A row of every run and test that did not finish, or is not finite."""
     failed = results[results["status"] != "ok"]
-    failed = failed.drop_duplicates(["run_key", "size", "difficulty"])
+    return failed.drop_duplicates(["run_key", "size", "difficulty"])
+
+
+def _unfinished(results: pd.DataFrame) -> list[str]:
+    failed = failures(results)
     if failed.empty:
         return []
     lines = [

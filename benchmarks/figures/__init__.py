@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks.cases import comparisons
 from benchmarks.figures.answers import answers
 from benchmarks.figures.look import LOOK
+from benchmarks.figures.matched import at_equal_operations
 from benchmarks.figures.sizes import error_by_size, extrapolation
 from benchmarks.figures.skill import skill_map, skill_profile
 from benchmarks.figures.steps import error_against_cost, error_against_steps
@@ -46,6 +47,7 @@ def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
         drawn = {
             "error_against_steps": error_against_steps(comparison.title, cases),
             "error_against_cost": error_against_cost(comparison.title, cases),
+            "at_equal_operations": at_equal_operations(comparison.title, cases),
             "error_by_size": error_by_size(comparison.title, cases),
             "extrapolation": extrapolation(comparison.title, cases),
             "when_to_stop": when_to_stop(comparison.title, cases),

@@ -51,17 +51,19 @@ def _short(skill: float) -> str:
 
 
 def skill_profile(numbers: pd.DataFrame) -> Figure:
-    """The share of cases in which a method's skill is above a threshold, for all that learned.
+    """The share of all cases in which a method's skill is above a threshold, if it learned.
 
-    What did not finish, or is not finite, is above none.
+    What was not run, did not finish, or is not finite is above none.
     """
     learned = numbers[numbers["learns"] & numbers["mse_best"].notna()]
+    cases = pd.MultiIndex.from_frame(learned[["comparison", "case"]].drop_duplicates())
     drawn = look.looks(learned["line"])
     figure = Figure(figsize=(look.WIDTH, 3.2), layout="constrained")
     panel = figure.subplots()
     for name, rows in learned.groupby("line", sort=False):
-        shares = performance_profile(rows["skill"].fillna(-np.inf), THRESHOLDS)
+        scores = rows.set_index(["comparison", "case"])["skill"].reindex(cases)
+        shares = performance_profile(scores.fillna(-np.inf), THRESHOLDS)
         panel.plot(THRESHOLDS, shares, label=name, **drawn[str(name)])
-    panel.set(xlabel="skill above", ylabel="share of cases", xlim=(-1, 1), ylim=(-0.02, 1.02))
+    panel.set(xlabel="skill above", ylabel="share of all cases", xlim=(-1, 1), ylim=(-0.02, 1.02))
     look.legend(figure, [panel])
     return figure

@@ -68,7 +68,8 @@ def _draw(panel: Axes, line: Line) -> None:
         if points:
             colour = look.PALETTE[place]
             mean = pd.DataFrame(points).mean()
-            panel.plot(*mean, look.MARKERS[place], color=colour, markersize=6, label=name)
+            look_of = {"color": colour, "markersize": 6, "clip_on": False, "label": name}
+            panel.plot(*mean, look.MARKERS[place], **look_of)
 
 
 def _point(errors: Array, answered: Array, used: Array) -> tuple[float, float]:

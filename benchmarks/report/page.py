@@ -19,7 +19,7 @@ from benchmarks.claims import claims
 from benchmarks.errors import UsageError
 from benchmarks.report.explorer import PROBLEMS, explorer
 from benchmarks.schema import read_results
-from benchmarks.tables import result_tables
+from benchmarks.tables import failures, result_tables
 from irem_core.checkpoint import write_whole
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def page(folder: Path) -> str:
         name=folder.resolve().name,
         folder=folder,
         facts=facts(results),
-        failures=failures(results),
+        failures=not_ok(results),
         listed=LISTED,
         claims=made_claims,
         no_claims=no_claims,
@@ -108,12 +108,10 @@ def _commits(results: pd.DataFrame) -> list[str]:
     return [f"{str(row.commit)[:12]}{changed[bool(row.dirty)]}" for row in made_by.itertuples()]
 
 
-def failures(results: pd.DataFrame) -> list[dict[str, Any]]:
+def not_ok(results: pd.DataFrame) -> list[dict[str, Any]]:
     """The runs that are not ok, and why."""
-    failed = results[results["status"] != "ok"]
     columns = ["status", "task", "method", "size", "difficulty", "seed", "error"]
-    failed = failed.drop_duplicates(["run_key", "size", "difficulty"])[columns]
-    return failed.fillna("").to_dict("records")
+    return failures(results)[columns].fillna("").to_dict("records")
 
 
 def emphasised(text: str) -> Markup:

@@ -25,18 +25,28 @@ def made_up(tmp_path):
     """
 
     def write(
-        errors, task=None, size=3, difficulty="harder", energies=None, steps=STEPS, folder="made"
+        errors,
+        task=None,
+        size=3,
+        difficulty="harder",
+        energies=None,
+        steps=STEPS,
+        folder="made",
+        flops=100.0,
+        updates=5,
+        settings=None,
     ):
         store, task = Store(tmp_path / folder), task or Addition(size=size)
         store.prepare()
         for (method, seed), means in errors.items():
-            run = Run(method, task, {"made": "up"}, seed)
-            made = trace(means, seed, None if energies is None else energies.get((method, seed)))
+            run = Run(method, task, {"made": "up"} | (settings or {}), seed)
+            own = None if energies is None else energies.get((method, seed))
+            made = trace(means, own, flops)
             evaluation = Evaluation(size, difficulty, made.errors.shape[1], steps)
             against = Yardstick(mse_trivial=1.0, best=BestKnown(0.0, 0.0), variance=1.0)
-            about = columns(method, task, seed, {}, run.key, evaluation)
+            about = columns(method, task, seed, settings or {}, run.key, evaluation)
             about |= provenance(None, "float32")
-            about |= {"train_iterations": 5, "train_seconds": 1.0, "parameters": 7}
+            about |= {"train_iterations": updates, "train_seconds": 1.0, "parameters": 7}
             written = [about | row for row in rows(made, against, evaluation)]
             frames = {TRACE: made.frame(), EXAMPLES: examples(made.errors[:, 0], size)}
             store.write_evaluation(run.key, evaluation.key(task), written, frames)
@@ -46,7 +56,7 @@ def made_up(tmp_path):
     return write
 
 
-def trace(means, seed, energies):
+def trace(means, energies, flops):
     errors = np.asarray(means, dtype=float)
     if errors.ndim == 1:  # harder and easier problems, the same for every method
         hardness = np.random.default_rng(0).uniform(0.5, 1.5, PROBLEMS)
@@ -55,7 +65,7 @@ def trace(means, seed, energies):
         errors=errors,
         solved=errors <= 0.01,
         energies=None if energies is None else np.asarray(energies, dtype=float),
-        flops=100.0 * np.arange(len(errors)),
+        flops=flops * np.arange(len(errors)),
         seconds=0.01 * np.arange(len(errors)),
         examples=pd.DataFrame(),
     )

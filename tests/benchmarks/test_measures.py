@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.measures import PRICE, measures
-from benchmarks.metrics import allocation_test, certain, halting_skill
+from benchmarks.measures import measures
 from benchmarks.schema import read_results
 from irem_core.tasks import ShortestPath
 
@@ -20,7 +19,6 @@ def test_errors_and_skill_are_those_of_the_traces(made_up):
     assert row["mse"] == pytest.approx(0.2)
     assert row["skill"] == pytest.approx(0.8)
     assert row["mse_low"] < 0.2 < row["mse_high"]
-    assert row["skill_low"] == pytest.approx(1 - row["mse_high"])
     assert row["over"] == "problems"
     assert (row["seeds"], row["asked"]) == (1, 1)
 
@@ -56,20 +54,21 @@ def test_what_runs_over_the_steps(made_up):
     widths = np.log([2, 3 / 2, 4 / 3]) / np.log(4)
     assert found.loc["irem", "anytime"] == pytest.approx(widths @ [1.0, 0.5, 0.3])
     assert found.loc["recurrent", "target_share"] == 0
-    assert found["halting_skill"].isna().all()  # neither has a rule of its own when to stop
+    assert found["halting_skill_0.1"].isna().all()  # neither has a rule of its own when to stop
 
 
 def test_the_rule_of_the_energy_is_judged(made_up):
-    # two kinds of problems: the energy of one falls for one step, of the other for three
+    # two kinds of problems: the energy of one falls for one step, of the other for three, and
+    # each stops there, after one step more that shows it
     errors = np.array([[2, 0.5, 1, 1, 1], [2, 1, 1, 0.5, 1]] * 20).T
     energies = np.array([[3, 1, 2, 2, 2], [3, 2, 1.5, 1, 2]] * 20).T
     row = measured(made_up({("irem", 0): errors}, energies={("irem", 0): energies})).loc["irem"]
-    steps = np.array([1, 3] * 20)
-    by_hand = halting_skill(errors, np.arange(5.0), certain(steps, 5), PRICE)
-    assert row["halting_skill"] == pytest.approx(by_hand.skill)
-    gain, p_value = allocation_test(errors, steps, np.random.default_rng(0))
-    assert row["allocation_gain"] == pytest.approx(gain, rel=0.05)
-    assert row["allocation_p"] == pytest.approx(p_value, abs=0.01)
+    # at a price of 0.1: 0.5 + 0.025 and 0.5 + 0.075 at best, 0.05 and 0.1 when it stops; the step
+    # that is best for the other kind gives 1.075 and 1.025
+    assert row["halting_skill_0.1"] == pytest.approx((1.05 - 0.575) / (1.05 - 0.55))
+    # half of what is dealt out at random is right: 0.75 on average
+    assert row["allocation_gain"] == pytest.approx(0.25, abs=0.01)
+    assert row["allocation_p"] == pytest.approx(1 / 1001)
     assert row["energy_rises"] == pytest.approx((1 + 1) / 8)
     assert row["energy_correlation"] > 0.7
 
@@ -98,3 +97,49 @@ def test_a_failure_costs_its_seed_only(made_up):
 def test_the_same_results_give_the_same_numbers(made_up):
     folder = made_up({("irem", 0): FALLS, ("irem", 1): RISES}, task=ShortestPath(), size=15)
     pd.testing.assert_frame_equal(measured(folder), measured(folder))
+
+
+def test_the_skill_is_paired_with_the_best_trivial_predictor_if_that_was_run(made_up):
+    def skill(folder, **trivial):
+        errors = {("irem", 0): FALLS} | {(name, 0): [mse] * 5 for name, mse in trivial.items()}
+        row = measured(made_up(errors, folder=folder)).loc["irem"]
+        assert row["skill"] == pytest.approx(0.8)
+        return row["skill_low"], row["skill_high"]
+
+    # every problem is as much harder for one as for the other
+    assert skill("a", trivial_copy=1.0, trivial_constant=2.0) == pytest.approx((0.8, 0.8))
+    assert np.isnan(skill("b", trivial_constant=2.0)).all()
+    assert np.isnan(skill("c")).all()
+
+
+def test_of_several_seeds_the_allocation_has_the_largest_p(made_up):
+    errors = np.array([[2, 0.5, 1, 1, 1], [2, 1, 1, 0.5, 1]] * 20).T
+    right = np.array([[3, 1, 2, 2, 2], [3, 2, 1.5, 1, 2]] * 20).T
+    energies = {("irem", 0): right, ("irem", 1): np.flip(right, 1).copy()}  # the wrong ones go on
+    folder = made_up({("irem", 0): errors, ("irem", 1): errors}, energies=energies)
+    assert measured(folder).loc["irem", "allocation_p"] == 1
+
+
+def test_at_equal_operations(made_up):
+    slow = [2.0, 2.0, 1.0, 0.5, 0.5]
+    row = measured(made_up({("irem", 0): FALLS, ("recurrent", 0): slow})).loc["recurrent"]
+    assert row["against"] == "irem"
+    assert row["matched"] == pytest.approx(0.3)
+    assert row["matched_low"] < 0.3 < row["matched_high"]
+
+
+def test_costs_and_parameters_are_those_of_the_rows(made_up):
+    row = measured(made_up({("irem", 0): FALLS})).loc["irem"]
+    assert (row["parameters"], row["flops"], row["train_seconds"]) == (7, 100, 1)
+
+
+def test_seeds_on_fewer_problems_are_left_out_and_said(made_up, caplog):
+    many, few = np.full((5, 40), 0.5), np.full((5, 25), 0.1)
+    row = measured(made_up({("irem", 0): many, ("irem", 1): few})).loc["irem"]
+    assert row["mse"] == 0.5
+    assert "seeds that were tested on fewer problems are left out" in caplog.text
+
+
+def test_what_is_not_known_is_empty_and_not_zero(made_up):
+    folder = made_up({("irem", 0): FALLS, ("recurrent", 0): FALLS}, flops=np.nan)
+    assert measured(folder)[["anytime", "matched"]].isna().all(axis=None)

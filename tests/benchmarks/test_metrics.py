@@ -135,31 +135,36 @@ def test_a_lower_target_is_not_reached_sooner(errors, one, other):
 BY_HAND = np.array([[4.0, 4.0, 4.0, 4.0], [1.0, 2.0, 1.0, 2.0], [2.0, 0.0, 2.0, 0.0]])
 
 
+def halting(errors, cost, steps, price):
+    """Of a method that answers with what the steps gave that it took."""
+    weights = certain(np.array(steps), len(errors))
+    return halting_skill(errors, cost, weights, weights, price)
+
+
 def test_halting_skill_by_hand():
     cost = np.array([0.0, 1.0, 2.0])
     # problems 0 and 2 are best after one step, 1 and 3 after two. Each half's best step is chosen
     # on the other half: 2 for the even ones (error 2), 1 for the odd ones (error 2)
-    oracle = halting_skill(BY_HAND, cost, certain(np.array([1, 2, 1, 2]), 3), price=0)
+    oracle = halting(BY_HAND, cost, [1, 2, 1, 2], price=0)
     assert oracle == (0.5, 2.0, 0.5, 1.0)
-    same_for_all = halting_skill(BY_HAND, cost, certain(np.array([1, 1, 1, 1]), 3), price=0)
+    same_for_all = halting(BY_HAND, cost, [1, 1, 1, 1], price=0)
     assert (same_for_all.halted, same_for_all.skill) == (1.5, pytest.approx(1 / 3))
     # a step costs 1.5 when all of two cost 3: then one step is best for problem 1 too
-    paid = halting_skill(BY_HAND, cost, certain(np.array([1, 1, 1, 1]), 3), price=3)
+    paid = halting(BY_HAND, cost, [1, 1, 1, 1], price=3)
     assert paid.halted == 3
     assert paid.oracle == pytest.approx((2.5 + 3 + 2.5 + 3) / 4)
 
 
 def test_halting_skill_is_undefined_where_one_step_is_best_for_all():
     errors = np.array([[4.0, 4.0, 4.0], [1.0, 1.0, 1.0]])
-    weights = certain(np.array([1, 1, 1]), 2)
-    assert math.isnan(halting_skill(errors, np.array([0.0, 1.0]), weights, price=0).skill)
+    assert math.isnan(halting(errors, np.array([0.0, 1.0]), [1, 1, 1], price=0).skill)
 
 
 @given(TRACES, st.integers(0, 7), st.floats(0, 5))
 def test_nobody_halts_better_than_the_oracle(errors, step, price):
     cost = np.arange(len(errors), dtype=float)
     steps = np.full(errors.shape[1], step % len(errors))
-    result = halting_skill(errors, cost, certain(steps, len(errors)), price)
+    result = halting(errors, cost, steps, price)
     assert result.oracle <= min(result.halted, result.fixed) + 1e-9
     assert math.isnan(result.skill) or result.skill <= 1 + 1e-9
 
@@ -203,3 +208,13 @@ def test_the_rank_correlation_is_that_of_scipy(energies, errors):
         constant = np.ptp(energies[:, i]) == 0 or np.ptp(errors[:, i]) == 0
         right = np.nan if constant else spearmanr(energies[:, i], errors[:, i]).statistic
         assert found[i] == pytest.approx(right, nan_ok=True)
+
+
+def test_a_rule_pays_for_the_steps_that_it_took_and_not_those_it_answers_with():
+    answered, used = certain(np.array([1, 1, 1, 1]), 3), certain(np.array([2, 2, 2, 2]), 3)
+    found = halting_skill(BY_HAND, np.array([0.0, 1.0, 2.0]), answered, used, price=3)
+    assert found.halted == 1.5 + 3
+
+
+def test_without_costs_there_is_no_anytime_score():
+    assert math.isnan(anytime_score(np.ones((3, 2)), np.full(3, np.nan), 1, 4))

@@ -24,16 +24,16 @@ def test_what_was_written_is_read(folder):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("schema", SCHEMA - 1, f"line 3: schema {SCHEMA - 1}; this suite reads {SCHEMA} alone."),
-        ("steps", "many", "line 3: steps is 'many', not a number."),
-        ("mse", "0,2", "line 3: mse is '0,2', not a number."),
-        ("dirty", "perhaps", "line 3: dirty is 'perhaps', not True or False."),
-        ("method", None, "line 3: there is no method."),
-        ("seed", None, "line 3: there is no seed."),
-        ("status", "fine", "line 3: status 'fine' is none of ok, failed, timeout, diverged."),
-        ("mse", None, "line 3: status ok, but mse is nan."),
-        ("mse", "inf", "line 3: status ok, but mse is inf."),
-        ("steps", 1, "line 3: the same run_key, size, difficulty, steps, selection as in"),
+        ("schema", SCHEMA - 1, f"row 2: schema {SCHEMA - 1}; this suite reads {SCHEMA} alone."),
+        ("steps", "many", "row 2: steps is 'many', not a number."),
+        ("mse", "0,2", "row 2: mse is '0,2', not a number."),
+        ("dirty", "perhaps", "row 2: dirty is 'perhaps', not True or False."),
+        ("method", None, "row 2: there is no method."),
+        ("seed", None, "row 2: there is no seed."),
+        ("status", "fine", "row 2: status 'fine' is none of ok, failed, timeout, diverged."),
+        ("mse", None, "row 2: status ok, but mse is nan."),
+        ("mse", "inf", "row 2: status ok, but mse is inf."),
+        ("steps", 1, "row 2: the same run_key, size, difficulty, problems, steps, selection as"),
     ],
 )
 def test_a_wrong_row_is_named_and_nothing_is_changed(folder, column, value, said):
@@ -52,3 +52,16 @@ def test_a_wrong_row_is_named_and_nothing_is_changed(folder, column, value, said
 
 def read_columns():
     return set(COLUMNS) - {"dirty"}
+
+
+def test_outside_of_a_repository_there_is_no_commit(folder):
+    path = folder / "results.csv"
+    pd.read_csv(path).assign(dirty=None, commit=None).to_csv(path, index=False)
+    assert read_results(folder)["dirty"].isna().all()
+
+
+def test_one_run_on_two_numbers_of_problems_is_two_results(folder):
+    path = folder / "results.csv"
+    frame = pd.read_csv(path)
+    pd.concat([frame, frame.assign(problems=7)]).to_csv(path, index=False)
+    assert len(read_results(folder)) == 2 * len(frame)

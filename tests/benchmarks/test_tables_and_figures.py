@@ -84,7 +84,8 @@ def test_the_papers_tables_have_a_column_a_task(made_up):
     assert by_method.loc["irem", "addition: harder"].startswith("**0.2 [")
     assert by_method.loc["*best trivial*"].tolist() == ["1", "1"]
     assert by_method.loc["*best known*"].tolist() == ["0", "0"]
-    assert skill.frame.set_index("method").loc["recurrent", "addition: harder"].startswith("0.1 [")
+    assert skill.frame.set_index("method").loc["recurrent", "addition: harder"] == "0.1"
+    assert by_method.loc["*headroom*"].tolist() == ["1", "1"]
     assert "seeds and problems" in error.note
 
 
@@ -136,7 +137,7 @@ def test_every_figure_is_drawn_from_csv_and_traces(made_up):
     written(figures, folder)
     names = {path.stem for path in folder.glob("figures/*.pdf")}
     of_task = {"error_against_steps", "error_against_cost", "error_by_size", "extrapolation"}
-    of_task |= {"when_to_stop", "answers"}
+    of_task |= {"when_to_stop", "answers", "at_equal_operations"}
     assert names == {f"{name}_shortest_path" for name in of_task} | {"skill", "skill_profile"}
 
 
@@ -172,3 +173,30 @@ def test_nothing_but_failures_has_tables_and_no_figures(made_up):
     assert "not finite" in (folder / "table.md").read_text()
     written(figures, folder)
     assert not list(folder.glob("figures/*"))
+
+
+def test_the_expectation_of_a_method_that_halts_is_a_line(made_up):
+    folder = made_up(BOTH)
+    results = read_results(folder)
+    assert "halted_expected" not in set(results["selection"])
+    for path in folder.glob("runs/*/*/trace.parquet"):
+        path.unlink()  # they know no halting
+    halted = results[results["method"] == "recurrent"].assign(selection="halted_expected", mse=0.1)
+    pd.concat([results, halted]).to_csv(folder / "results.csv", index=False)
+    table, *_ = result_tables(folder)
+    assert "recurrent, halted_expected" in set(table.frame["method"])
+
+
+def test_the_best_known_error_has_its_uncertainty(made_up):
+    folder = made_up(BOTH)
+    results = read_results(folder).assign(mse_best=0.1, mse_best_uncertainty=0.02)
+    results.to_csv(folder / "results.csv", index=False)
+    table, *_ = result_tables(folder)
+    assert table.frame.set_index("method").loc["*best known*", "harder: mse"] == "0.1 ± 0.02"
+
+
+def test_the_caption_of_a_task_with_an_underscore_is_latex(made_up):
+    folder = made_up(BOTH, ShortestPath(), 15)
+    written(tables, folder)
+    text = (folder / "tables" / "shortest_path.tex").read_text()
+    assert r"\caption{shortest\_path}" in text

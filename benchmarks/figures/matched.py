@@ -1,0 +1,45 @@
+"""How much more the others err than the first method, after as many operations."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.figures import look
+from benchmarks.lines import Cases, answering
+from benchmarks.stats import interval, resampled_means
+
+POINTS = 24  # along the operations
+
+
+def at_equal_operations(title: str, cases: Cases) -> Figure | None:
+    """The last case: the paired difference to the first that learned, a line a method.
+
+    Of the answers that both have after so many operations, from where both have done a step; above
+    0 the other errs more. The bands are 95 %, over seeds, where there are several, and problems.
+    """
+    case, lines = next(reversed(answering(cases).items()), ("", []))
+    known = [line for line in lines if line.learns and line.spends]
+    if len(known) < 2:
+        return None
+    first, *others = known
+    figure, ((panel,),) = look.grid(f"{title}, {case}", 1, 1, height=2.8)
+    drawn = look.looks(line.name for line in known)
+    most = max(trace.flops[-1] for line in known for trace in line.traces)
+    scale = max(first.curve["error"].iloc[-1], 1e-9)
+    for line in others:
+        begin = max(trace.flops[1] for each in (first, line) for trace in each.traces)
+        operations = np.geomspace(begin, most, POINTS)
+        pairs = [(line.errors_at(spent), first.errors_at(spent)) for spent in operations]
+        rng = np.random.default_rng(0)
+        bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs]
+        differences = [ours.mean() - theirs.mean() for ours, theirs in pairs]
+        panel.plot(operations, differences, label=line.name, **drawn[line.name])
+        low, high = zip(*bands, strict=True)
+        panel.fill_between(operations, low, high, color=drawn[line.name]["color"], alpha=0.2, lw=0)
+    panel.axhline(0, label=first.name, **look.GREY)
+    panel.set_xscale("log")
+    panel.set_yscale("symlog", linthresh=scale)
+    panel.set(xlabel="operations a problem", ylabel=f"error above that of {first.name}")
+    look.legend(figure, [panel])
+    return figure
