@@ -174,7 +174,8 @@ def _matched(line: Line, first: Line | None, rng: np.random.Generator) -> dict[s
     able = line.learns and line.spends and line.selection == "last"
     if first is None or line.name == first.name or not able:
         return {}
-    budget = min(trace.flops[-1] for each in (line, first) for trace in each.traces)
+    going_on = [each for each in (line, first) if not each.ends]  # the other keeps its answer
+    budget = min(trace.flops[-1] for each in going_on or [first] for trace in each.traces)
     ours, theirs = line.errors_at(budget), first.errors_at(budget)
     low, high = interval(np.subtract(*resampled_means([ours, theirs], rng)))
     matched = {"matched": ours.mean() - theirs.mean(), "matched_low": low, "matched_high": high}

@@ -44,8 +44,8 @@ STEPS = f"""\
 Anytime: area under error against the logarithm of operations. Overthinking: error of the last
 answer above that of the best on the way. Target: steps until a problem is solved and stays so, and
 the share of problems that have such a step. More than: how much more it errs after equal
-operations, the most that both can spend. Halting skill, of the method's own rule when to stop: 1
-the best step of each problem, 0 one step for all (that is chosen on the other half of the test
+operations, the most that both can spend (who is done keeps its answer). Halting skill, of the
+method's own rule when to stop: 1 the best step of each problem, 0 one step for all (that is chosen on the other half of the test
 problems), where taking all steps costs {" / ".join(f"{price:g}" for price in PRICES)} trivial
 errors; - where there is nothing to gain. Allocation: the error that it saves that these problems
 and not others get more steps (of a rule by chance: the most likely step), and the chance p of that
@@ -138,9 +138,7 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
             "case": row.case,
             "anytime": _number(row.anytime),
             "overthinking": _number(row.overthinking),
-            "target": f"{_number(row.target_steps)} ({row.target_share:.0%})"
-            if row.target_share > 0
-            else "none",
+            "target": _target(row.target_steps, row.target_share),
             **_against(row),
             "halting skill": _at_prices(row),
             "allocation": _with_p(row.allocation_gain, row.allocation_p),
@@ -256,6 +254,12 @@ def _skill(row: Any) -> str:
 
 def _with_interval(value: float, low: float, high: float) -> str:
     return _number(value) + ("" if pd.isna(low) else f" [{_number(low)}, {_number(high)}]")
+
+
+def _target(steps: float, share: float) -> str:
+    if pd.isna(share):
+        return ""
+    return f"{_number(steps)} ({share:.0%})" if share > 0 else "none"
 
 
 def _against(row: Any) -> dict[str, str]:
