@@ -45,12 +45,13 @@ Anytime: area under error against the logarithm of operations. Overthinking: err
 answer above that of the best on the way. Target: steps until a problem is solved and stays so, and
 the share of problems that have such a step. More than: how much more it errs after equal
 operations, the most that both can spend (who is done keeps its answer). Halting skill, of the
-method's own rule when to stop: 1 the best step of each problem, 0 one step for all (that is chosen on the other half of the test
-problems), where taking all steps costs {" / ".join(f"{price:g}" for price in PRICES)} trivial
-errors; - where there is nothing to gain. Allocation: the error that it saves that these problems
-and not others get more steps (of a rule by chance: the most likely step), and the chance p of that
-without a reason. Energy: rank correlation with the error within a problem, and
-the share of steps that raise it."""
+method's own rule when to stop: 1 the best step of each problem, 0 one step for all (that is chosen
+on the other half of the test problems), where taking all steps costs {
+    " / ".join(f"{price:g}" for price in PRICES)
+} trivial errors; - where there is nothing to gain. Allocation: the error that it
+saves that these problems and not others get more steps (of a rule by chance: the most likely step),
+and the chance p of that without a reason. Energy: rank correlation with the error within a problem,
+and the share of steps that raise it."""
 TOGETHER = """\
 Interquartile mean of the skill over all runs; with several seeds its 95 % interval over them. And
 the share of pairs of a run of {first} and one of the method in which {first} has the smaller error,
