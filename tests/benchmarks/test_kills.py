@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
 import pandas as pd
 import psutil
@@ -30,13 +31,21 @@ def finished(folder):
 PHASES = ("starting", "training", "writing")
 
 
-def reached(sweep, folder, phase, known):
-    """Whether a sweep has come to a phase."""
+def reached(folder, phase, left):
+    """Whether a sweep has come to a phase; what killed ones ``left`` does not say so."""
     if phase == "starting":
         return True
-    if phase == "training":
-        return bool(list(folder.glob("working/*.progress")))
-    return bool(list(folder.rglob("*.part"))) or len(list(folder.glob("runs/*/*"))) > known
+    pattern = "working/*.progress" if phase == "training" else "runs/**/*"
+    return bool(files(folder, pattern) - left)
+
+
+def files(folder, pattern):
+    """Every file of a pattern, as it is now."""
+    found = set()
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # a moment later
+            found.add((path, path.stat().st_mtime_ns))
+    return found
 
 
 def workers_of(sweep):
@@ -49,10 +58,10 @@ def workers_of(sweep):
 
 def kill_once(folder, chance, phase):
     """Start a sweep and kill it, or a worker, at a random time of a phase; says whom, if anyone."""
-    known = len(list(folder.glob("runs/*/*")))
+    left = files(folder, "**/*")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([*COMMAND, "--out", str(folder)], **quiet) as sweep:
-        while sweep.poll() is None and not reached(sweep, folder, phase, known):
+        while sweep.poll() is None and not reached(folder, phase, left):
             time.sleep(0.001)
         time.sleep(chance.uniform(0, {"starting": 6, "training": 1, "writing": 0.05}[phase]))
         victim = None
