@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from itertools import chain
@@ -51,10 +52,22 @@ def file_name(title: str) -> str:
 
 
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows in the order in which the methods are registered, of each the last answers first."""
+    """Rows in the order in which the methods are registered.
+
+    Of each in that of its settings, whose numbers grow, and the last answers first.
+    """
     order = {name: place for place, name in enumerate(METHODS)}
     rows = rows.sort_values("selection", key=lambda rules: rules != "last", kind="stable")
+    settings = sorted(rows["settings"].unique(), key=_with_numbers)
+    places = {text: place for place, text in enumerate(settings)}
+    rows = rows.sort_values("settings", key=lambda texts: texts.map(places), kind="stable")
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
+
+
+def _with_numbers(text: str) -> list[tuple[float, str]]:
+    """A key to sort by, in which 30 comes before 100."""
+    parts = re.split(r"(\d+\.?\d*)", text)
+    return [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]
 
 
 def at_largest_budget(rows: pd.DataFrame, by: Sequence[str] = ("line", "case")) -> pd.DataFrame:

@@ -45,6 +45,7 @@ class Preset(_Table):
     """A sweep: every task with every method, seed, size, difficulty and number of steps.
 
     problems: test problems of an evaluation.
+    variants: settings that runs differ in, one after the other; they go before all others here.
     """
 
     tasks: Names
@@ -54,6 +55,14 @@ class Preset(_Table):
     problems: Annotated[int, Field(ge=2, strict=True)]
     matrix: Domain
     graph: Domain
+    variants: Annotated[list[Settings], Field(min_length=1)] = [{}]
+
+    @field_validator("variants")
+    @classmethod
+    def _known_variants(cls, variants: list[Settings]) -> list[Settings]:
+        for variant in variants:
+            check_names(variant)
+        return variants
 
     @field_validator("tasks")
     @classmethod
@@ -78,12 +87,33 @@ def named_presets() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def read_preset(name: str) -> dict[str, Any]:
+def read_preset(name: str, smoke: bool = False) -> dict[str, Any]:
     """The table of a preset, by its name or by the path of a TOML file, not checked yet.
 
-    ``base`` names another preset, of which it says what is different. Raises UsageError if there is
-    no such file or it is not TOML.
+    ``base`` names another preset, of which it says what is different. With ``smoke`` it is as tiny
+    as the preset smoke, with what the preset itself says under ``smoke`` for that. Raises
+    UsageError if there is no such file or it is not TOML.
     """
+    table = _read(name)
+    own = table.pop("smoke", {})
+    return _overlaid(_overlaid(table, _tiny()), own) if smoke else table
+
+
+def _tiny() -> dict[str, Any]:
+    """How small the preset smoke is, whatever it covers."""
+    table = _read("smoke")
+    settings = table["settings"]
+    sections = {name: table[name] | {"settings": settings} for name in DOMAINS}
+    return {
+        "seeds": table["seeds"],
+        "problems": table["problems"],
+        "settings": settings,
+        **sections,
+    }
+
+
+def _read(name: str) -> dict[str, Any]:
+    """The table of a file, on that of its base."""
     path = FOLDER / f"{name}.toml" if name in named_presets() else Path(name)
     if not path.is_file():
         raise unknown("preset", name, [*named_presets(), "the path of a TOML file"])
@@ -96,7 +126,7 @@ def read_preset(name: str) -> dict[str, Any]:
         return table
     if not isinstance(base, str) or base not in named_presets() or base == name:
         raise unknown("base of a preset", str(base), [p for p in named_presets() if p != name])
-    return _overlaid(read_preset(base), table)
+    return _overlaid(_read(base), table)
 
 
 def _overlaid(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -134,6 +134,7 @@ def plan(preset: Preset, said: Settings) -> list[tuple[Run, list[Evaluation]]]:
     Raises UsageError if a method cannot be made with its settings, or no method fits a task.
     """
     planned = [each for name in preset.tasks for each in _plan_task(preset, task_named(name), said)]
+    planned = list({run.key: (run, each) for run, each in planned}.values())  # alike in variants
     for run in {(run.method, run.task.name): run for run, _ in planned}.values():
         _check(run)
     if not planned:
@@ -145,7 +146,14 @@ def _plan_task(
     preset: Preset, cls: type[Task], said: Settings
 ) -> Iterator[tuple[Run, list[Evaluation]]]:
     section = preset.section(cls.domain)
-    layers = [preset.settings, section.settings, said]
+    for variant in preset.variants:
+        layers = [preset.settings, section.settings, variant, said]
+        yield from _plan_variant(preset, cls, section, layers)
+
+
+def _plan_variant(
+    preset: Preset, cls: type[Task], section: Domain, layers: list[Settings]
+) -> Iterator[tuple[Run, list[Evaluation]]]:
     for task in _tasks(cls, section, task_settings(cls.name, layers)):
         evaluations = _evaluations(task, preset, section)
         if not evaluations:

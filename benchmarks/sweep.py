@@ -80,6 +80,9 @@ def sweep(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of results. [runs/PRESET]")] = None,
     plugins: Plugins = None,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="The preset at a tiny size: does it run?")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
 ) -> None:
     """Train and evaluate every method of a preset, and write CSV, traces, table and figures."""
@@ -89,7 +92,7 @@ def sweep(
     settings |= {"dtype": dtype} if dtype is not None else {}
     check_names(settings)
     chosen = with_options(
-        checked(read_preset(preset)),
+        checked(read_preset(preset, smoke)),
         {
             "tasks": _names(tasks),
             "methods": _names(methods),
@@ -110,7 +113,7 @@ def sweep(
         own = threads or cores() // (jobs or 1) or 1
         how = replace(how, device=how.place.type, threads=own)
     planned_jobs = jobs_of(planned, how, seeds_at_once)
-    folder = out or Path("runs") / Path(preset).stem
+    folder = out or Path("runs") / f"{Path(preset).stem}{'-smoke' * smoke}"
     store = Store(folder)
     if dry_run:
         print(describe(planned, store, jobs or 1))

@@ -1,5 +1,6 @@
 """The command line, as its users meet it."""
 
+import json
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from benchmarks.cli import run_command
 from benchmarks.execute import execute
-from benchmarks.preset import checked, read_preset
+from benchmarks.preset import checked, named_presets, read_preset
 from benchmarks.registry import METHODS, TASKS
 from benchmarks.runs import plan
 from benchmarks.schema import COLUMNS, read_results
@@ -426,3 +427,42 @@ def test_what_goes_wrong_with_seeds_at_once_is_in_their_rows(tmp_path, monkeypat
     assert failed["error"].eq("no rule for this operation").all()
     assert set(failed["seed"]) == {0, 1}
     assert len(list(tmp_path.glob("runs/*/error.txt"))) == 2
+
+
+ABLATIONS = [name for name in named_presets() if name.startswith("ablation-")]
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_varies_one_thing_from_the_paper(name):
+    preset = checked(read_preset(name))
+    paper = checked(read_preset("paper"))
+    planned = plan(preset, {})
+    assert (preset.settings, preset.matrix, preset.graph) == (
+        paper.settings,
+        paper.matrix,
+        paper.graph,
+    )
+    assert len({run.key for run, _ in planned}) == len(planned)  # what does not vary is there once
+    varied = [v.get("irem", v) for v in preset.variants]
+    assert {} in varied  # the paper's own
+    assert set.intersection(*({*each} for each in varied if each))
+    tiny = [each for each, _ in plan(checked(read_preset(name, smoke=True)), {})]
+    tiny = [each for each in tiny if each.method == "irem"]
+    assert all(each.training.train_iterations <= 20 for each in tiny)
+    assert len({json.dumps(each.settings) for each in tiny}) > 1
+
+
+def test_an_ablation_runs_at_a_tiny_size_in_the_order_of_its_numbers(tmp_path):
+    assert run("--preset", "ablation-replay", "--smoke", "--threads", 1, "--out", tmp_path) == 0
+    table = (tmp_path / "table.md").read_text()
+    lines = [f"| irem (replayed={n}, stored=" for n in (0, 16, 24)]
+    places = [table.index(line) for line in lines]
+    assert places == sorted(places)
+
+
+def test_a_variant_with_an_unknown_setting_is_named(tmp_path, capsys):
+    path = tmp_path / "own.toml"
+    path.write_text('base = "smoke"\nvariants = [{ irem.step_sizes = 3 }]\n')
+    assert "step_sizes" in complaint(capsys, "--preset", path)
+    path.write_text('base = "smoke"\nvariants = []\n')
+    assert "variants" in complaint(capsys, "--preset", path)
