@@ -182,6 +182,16 @@ def test_a_method_that_did_no_step_is_in_no_figure_of_costs(made_up):
     written(figures, folder)
 
 
+def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(made_up):
+    folder = made_up({("irem", 0): [2.0, 1.0, 0.5, np.inf, np.inf]})
+    written(figures, folder)
+    assert (folder / "figures" / "error_against_steps_addition_3.png").exists()
+    results = read_results(folder).query("selection == 'last' and status == 'ok'")
+    (comparison,) = comparisons(results)
+    (line,) = lines(comparison, folder, "harder")
+    assert line.curve["step"].tolist() == [0, 1, 2]
+
+
 def test_nothing_but_failures_has_tables_and_no_figures(made_up):
     folder = made_up({("irem", 0): [np.inf] * 5})
     written(tables, folder)
