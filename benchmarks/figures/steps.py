@@ -45,7 +45,7 @@ def error_against_cost(title: str, cases: Cases) -> Figure | None:
     ends = [*dict.fromkeys([*shown][:1] + [*shown][-1:])]
     if not ends:
         return None
-    figure, axes = look.grid(title, len(ends), len(COSTS), sharey=True)
+    figure, axes = look.grid(title, len(ends), len(COSTS), sharey="row")
     drawn = look.looks(line.name for lines in shown.values() for line in lines)
     for row, case in zip(axes, ends, strict=True):
         curves = []
