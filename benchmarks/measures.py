@@ -73,7 +73,7 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
 def answered(results: pd.DataFrame) -> pd.DataFrame:
     """The rows of what every run answers in the end: of the thousands there are, the few shown."""
     shown = results[results["selection"].isin(SHOWN)]
-    return at_largest_budget(shown, ["run_key", "size", "difficulty", "selection"])
+    return at_largest_budget(shown, ["run_key", "size", "difficulty", "problems", "selection"])
 
 
 def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any]]:

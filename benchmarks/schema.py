@@ -107,7 +107,7 @@ def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
         frame = pd.read_csv(
             path,
             usecols=[name for name in COLUMNS if made or name not in MADE],
-            dtype=dict.fromkeys(TEXTS, "str") | dict.fromkeys([*SAME, "driver"], "category"),
+            dtype=dict.fromkeys(TEXTS, "str"),
         )
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} cannot be read as CSV: {error}.") from error
@@ -133,5 +133,6 @@ def _wrong(frame: pd.DataFrame) -> Iterator[tuple[pd.Series, str]]:
     for name in frame.columns.intersection(NEEDED):
         yield frame[name].isna(), f"there is no {name}."
     yield ~frame["status"].isin(STATUSES), f"status {{status!r}} is none of {', '.join(STATUSES)}."
-    yield (frame["status"] == "ok") & ~np.isfinite(frame["mse"]), "status ok, but mse is {mse}."
+    finite = np.isfinite(frame["mse"].astype(float))
+    yield (frame["status"] == "ok") & ~finite, "status ok, but mse is {mse}."
     yield frame.duplicated([*KEY]), f"the same {', '.join(KEY)} as in an earlier one."

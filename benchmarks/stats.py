@@ -14,6 +14,7 @@ from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 from benchmarks.metrics import Array
 
 RESAMPLES = 1000
+BATCH = 100  # resamples at once: that bounds the memory
 LEVEL = 0.95
 TRIMMED = 0.25  # on each side
 
@@ -32,7 +33,7 @@ def interval_over_problems(errors: Array) -> tuple[float, float]:
         confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(0),
-        batch=100,
+        batch=BATCH,
     )
     low, high = result.confidence_interval
     return float(low), float(high)
@@ -69,8 +70,11 @@ def resampled_interquartile_mean(scores: Sequence[Array], rng: np.random.Generat
     """
     if all(each.size == 1 for each in scores):
         return np.full(RESAMPLES, np.nan)
-    drawn = ([rng.choice(each, each.size) for each in scores] for _ in range(RESAMPLES))
-    return np.array([interquartile_mean(np.concatenate(each)) for each in drawn])
+    batches = (
+        np.concatenate([rng.choice(each, (BATCH, each.size)) for each in scores], axis=1)
+        for _ in range(RESAMPLES // BATCH)
+    )
+    return np.concatenate([trim_mean(each, TRIMMED, axis=1) for each in batches])
 
 
 def interquartile_mean(scores: ArrayLike) -> float:

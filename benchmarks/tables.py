@@ -195,6 +195,8 @@ def _learned(results: pd.DataFrame) -> pd.DataFrame:
         at_largest_budget(each.rows).assign(comparison=each.title)
         for each in comparisons(answered(results))
     ]
+    if not parts:
+        return results.assign(comparison="", case="", line="")
     runs = in_method_order(pd.concat(parts))
     learned = {method for method in runs["method"].unique() if learns(method)}
     return runs[runs["method"].isin(learned) & (runs["status"] == "ok") & runs["skill"].notna()]

@@ -40,7 +40,8 @@ def write_figures(folder: Path) -> list[Path]:
 def _figures(folder: Path) -> Iterator[tuple[str, Figure]]:
     results = read_results(folder, made=False)
     yield from _of_all(measures(folder, results))
-    results = results[results["selection"] == "last"]
+    # of what diverges the budgets before that: a curve goes as far as it is finite
+    results = results[(results["selection"] == "last") & (results["status"] == "ok")]
     for comparison in comparisons(results):
         name = comparison.name
         cases = {case: lines(comparison, folder, case) for case in comparison.cases}

@@ -100,7 +100,7 @@ def step_axis(axes: Iterable[Axes], horizon: int) -> None:
         panel.set_xscale("symlog", linthresh=1, linscale=0.5)
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.set_xticks([], minor=True)
-        panel.set_xlim(0, horizon)
+        panel.set_xlim(0, max(horizon, 1))
 
 
 def legend(figure: Figure, axes: Iterable[Axes], note: str = "") -> None:

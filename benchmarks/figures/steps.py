@@ -45,7 +45,7 @@ def error_against_cost(title: str, cases: Cases) -> Figure | None:
     ends = [*dict.fromkeys([*shown][:1] + [*shown][-1:])]
     if not ends:
         return None
-    figure, axes = look.grid(title, len(ends), len(COSTS), sharey=True)
+    figure, axes = look.grid(title, len(ends), len(COSTS), sharey="row")
     drawn = look.looks(line.name for lines in shown.values() for line in lines)
     for row, case in zip(axes, ends, strict=True):
         curves = []
@@ -53,14 +53,15 @@ def error_against_cost(title: str, cases: Cases) -> Figure | None:
             most = max(line.curve[cost].max() for line in shown[case])
             for line in shown[case]:
                 curve = kept(line, cost, most)
-                if curve.empty:  # a copy takes no operations, and 0 has no logarithm
+                curve = curve[curve[cost] > 0]  # the start costs nothing, which has no logarithm
+                if curve.empty:  # nor has a copy, which takes no operations
                     continue
                 curves.append(curve)
                 look.draw(panel, curve, cost, label=line.name, **drawn[line.name])
-            look.references(panel, shown[case][0].rows.iloc[0])
-            panel.set_xscale("log")
+            panel.set_xscale("log" if panel.lines else "linear")
             panel.xaxis.set_minor_formatter(NullFormatter())
             panel.set_xlabel(f"{name} a problem" if cost != "step" else name)
+            look.references(panel, shown[case][0].rows.iloc[0])
         row[0].set_ylabel(f"error, {case}")
         _errors(list(row), curves, {case: shown[case]})
     look.legend(figure, axes.ravel())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -21,6 +22,7 @@ def training_curves(title: str, cases: Cases, folder: Path) -> Figure | None:
     every = {line.name: line for lines in cases.values() for line in lines}
     found = {name: [*_curves(line, folder)] for name, line in every.items()}
     curves = {name: pd.concat(each) for name, each in found.items() if each}
+    curves = {name: each for name, each in curves.items() if each["validation_mse"].gt(0).any()}
     if not curves:
         return None
     figure, ((panel,),) = look.grid(title, 1, 1, height=2.6)
@@ -39,4 +41,5 @@ def _curves(line: Line, folder: Path) -> Iterator[pd.DataFrame]:
         if path.exists():
             curve = pd.read_csv(path)
             chosen = curve["learning_rate"] == row.learning_rate
-            yield curve[chosen].assign(seed=row.seed)
+            finite = np.isfinite(curve["validation_mse"].astype(float))
+            yield curve[chosen & finite].assign(seed=row.seed)

@@ -11,6 +11,7 @@ from benchmarks.cli import run_command
 from benchmarks.figures.__main__ import figures
 from benchmarks.lines import lines
 from benchmarks.schema import read_results
+from benchmarks.store import Store
 from benchmarks.sweep import sweep
 from benchmarks.tables import result_tables, tables
 from irem_core.tasks import Inverse, ShortestPath
@@ -165,6 +166,30 @@ def test_a_curve_is_the_trace_or_the_budgets(made_up):
     (line,) = lines(comparison, folder, "harder")
     assert line.curve["step"].tolist() == [1, 2, 4]
     assert line.curve["error"].to_numpy() == pytest.approx([1.0, 0.5, 0.2])
+
+
+def test_no_rows_yet_have_no_tables_and_no_figures(tmp_path):
+    Store(tmp_path).collect()
+    written(tables, tmp_path)
+    written(figures, tmp_path)
+    assert not list(tmp_path.glob("figures/*"))
+
+
+def test_a_method_that_did_no_step_is_in_no_figure_of_costs(made_up):
+    folder = made_up({("irem", 0): [2.0, *[np.inf] * 4]})
+    results = read_results(folder).assign(status="ok", mse=2.0)  # finite, as it was at the start
+    results.to_csv(folder / "results.csv", index=False)
+    written(figures, folder)
+
+
+def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(made_up):
+    folder = made_up({("irem", 0): [2.0, 1.0, 0.5, np.inf, np.inf]})
+    written(figures, folder)
+    assert (folder / "figures" / "error_against_steps_addition_3.png").exists()
+    results = read_results(folder).query("selection == 'last' and status == 'ok'")
+    (comparison,) = comparisons(results)
+    (line,) = lines(comparison, folder, "harder")
+    assert line.curve["step"].tolist() == [0, 1, 2]
 
 
 def test_nothing_but_failures_has_tables_and_no_figures(made_up):
