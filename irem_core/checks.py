@@ -17,3 +17,10 @@ def positive(**values: float) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
+
+
+def not_negative(**values: float) -> None:
+    """Raise ValueError for the first of the named values that is not a finite number from 0 on."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must be a number from 0 on, not {value!r}")

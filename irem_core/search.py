@@ -1,0 +1,136 @@
+"""Search: descent on the energy of a trained method in other ways than it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from irem_core.checks import at_least, not_negative, positive
+from irem_core.descent import descend
+from irem_core.irem import IREM
+from irem_core.method import Method
+from irem_core.streams import stream
+from irem_core.tasks.matrix import uniform
+from irem_core.types import Landscape, Problem, Step
+
+HALVED, GROWN = 0.5, 1.1
+
+
+@dataclass(frozen=True)
+class Search:
+    """How to descend at test time; as it stands, as in training.
+
+    step_scale: the step size, in those of training.
+    momentum: y <- y + v, v <- momentum * v - step_size * dE/dy (Polyak, 1964).
+    noise: standard deviation of the normal noise that every step adds.
+    backtracking: a step that would raise the energy of a problem is not taken; the step size of
+        that problem is halved then, and grows by a tenth with every step that is taken.
+    restarts: descents from as many starts, the problem's own and others from U(-1, 1); the answer
+        is that of the lowest energy.
+
+    A step costs a gradient for each of the starts; with backtracking, or with several starts, an
+    energy too.
+    """
+
+    step_scale: float = 1.0
+    momentum: float = 0.0
+    noise: float = 0.0
+    backtracking: bool = False
+    restarts: int = 1
+
+    def __post_init__(self) -> None:
+        positive(step_scale=self.step_scale)
+        not_negative(momentum=self.momentum, noise=self.noise)
+        if self.momentum >= 1:
+            raise ValueError(f"momentum must be less than 1, not {self.momentum!r}")
+        at_least(1, restarts=self.restarts)
+
+
+class SearchStep:
+    """The step of a search: a rule with a memory, so that every descent needs one of its own."""
+
+    def __init__(self, search: Search, landscape: Landscape, problem: Problem, size: float) -> None:
+        self.search, self.landscape, self.mask = search, landscape, problem.mask
+        self.sizes = torch.full_like(problem.start[:, :1], search.step_scale * size)  # [B, 1]
+        self.velocity = torch.zeros_like(problem.start)
+        self.energy = landscape(problem.start) if search.backtracking else None
+        self.generator = stream("noise")
+
+    def __call__(
+        self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
+    ) -> Float[Tensor, "B n_out"]:
+        self.velocity = self.search.momentum * self.velocity - self.sizes * gradient
+        tried = answer + self.velocity
+        if self.search.noise:
+            noise = torch.randn(tried.shape, generator=self.generator, dtype=torch.float64)
+            tried = tried + self.search.noise * noise.to(tried) * self.mask
+        return tried if self.energy is None else self._unless_it_rises(self.energy, answer, tried)
+
+    def _unless_it_rises(self, before: Tensor, answer: Tensor, tried: Tensor) -> Tensor:
+        energy = self.landscape(tried)
+        falls = energy <= before  # [B]; not where it is not a number
+        self.energy = torch.where(falls, energy, before)
+        self.sizes = self.sizes * torch.where(falls, GROWN, HALVED)[:, None]
+        self.velocity = self.velocity * falls[:, None]
+        return torch.where(falls[:, None], tried, answer)
+
+
+class Searching(Method):
+    """A trained method that answers by a search on its energy."""
+
+    name = "searching"
+
+    def __init__(self, method: IREM, search: Search) -> None:
+        super().__init__(method.task)
+        self.energy = method.energy
+        self.step_size = method.rule.step_size
+        self.search = search
+
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        for answers, energies in self._candidates(problem, steps):
+            chosen = answers[:, 0] if energies is None else _lowest(answers, energies)
+            yield Step(chosen)
+
+    def candidates(
+        self, problem: Problem, steps: int
+    ) -> tuple[Float[Tensor, "B K n_out"], Float[Tensor, "B K"]]:
+        """The answers from every start after ``steps`` steps, and their energies."""
+        *_, (answers, energies) = self._candidates(problem, steps)
+        assert energies is not None, "one start has no other to be chosen before"
+        return answers, energies
+
+    def _candidates(
+        self, problem: Problem, steps: int
+    ) -> Iterator[tuple[Float[Tensor, "B K n_out"], Float[Tensor, "B K"] | None]]:
+        """What there is of every start after 0, 1, ... steps; one start needs no energy."""
+        many = self._started(problem)
+        landscape = self.energy.at(many)
+        rule = SearchStep(self.search, landscape, many, self.step_size)
+        shape = (len(problem), self.search.restarts)
+        for answers in descend(landscape, many.start, steps, rule):
+            energies = landscape(answers).view(shape) if self.search.restarts > 1 else None
+            yield answers.view(*shape, -1), energies
+
+    def _started(self, problem: Problem) -> Problem:
+        """Every problem as often as there are starts, one after the other; its own start first."""
+        count = self.search.restarts
+        if count == 1:
+            return problem
+        shape = (len(problem), count - 1, problem.start.shape[1])
+        others = uniform(shape, stream("restarts", self.task), torch.float64).to(problem.start)
+        starts = torch.cat([problem.start[:, None], others], dim=1).flatten(0, 1)
+        each = torch.arange(len(problem), device=starts.device).repeat_interleave(count)
+        many = problem[each]
+        return replace(many, start=starts * many.mask)
+
+
+def _lowest(
+    answers: Float[Tensor, "B K n_out"], energies: Float[Tensor, "B K"]
+) -> Float[Tensor, "B n_out"]:
+    """Of each problem the answer of the lowest energy; one that is not a number is not low."""
+    best = energies.nan_to_num(nan=torch.inf).argmin(dim=1)
+    return answers[torch.arange(len(best), device=best.device), best]
