@@ -20,13 +20,14 @@ import typer
 
 from benchmarks.cli import Plugins, run_app
 from benchmarks.errors import UsageError
-from benchmarks.evaluation import draw_test_problems, measured, rows, yardstick
+from benchmarks.evaluation import measured, rows
 from benchmarks.execute import columns
+from benchmarks.problems import draw_test_problems, yardstick
 from benchmarks.provenance import provenance
 from benchmarks.registry import METHODS, load_plugins, task_named
 from benchmarks.runs import Evaluation, external_key
 from benchmarks.settings import parse_assignments
-from benchmarks.store import EXAMPLES, TRACE, Store
+from benchmarks.store import Store
 from irem_core.checkpoint import write_whole
 from irem_core.types import Batch, Task
 
@@ -106,8 +107,7 @@ def score(
     with store.lock(key):
         if store.rows(key, evaluation.key(task)):
             print(f"What {method!r}, seed {seed}, had answered before is replaced.")
-        frames = {TRACE: result.frame(), EXAMPLES: result.examples}
-        store.write_evaluation(key, evaluation.key(task), scored, frames)
+        store.write_evaluation(key, evaluation.key(task), scored, result.frames())
     print(f"{store.csv}: {len(store.collect())} rows")
 
 

@@ -11,7 +11,8 @@ import torch
 
 from benchmarks import training
 from benchmarks.errors import UsageError
-from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
+from benchmarks.evaluation import rows, trace
+from benchmarks.problems import draw_test_problems, yardstick
 from benchmarks.registry import load_plugins, method_named
 from benchmarks.runs import Evaluation, Run
 from benchmarks.settings import check_names, settings_for

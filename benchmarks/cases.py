@@ -16,6 +16,9 @@ from benchmarks.registry import METHODS, task_named
 
 log = logging.getLogger(__name__)
 
+OF_CASES = ("expression", "times")
+"""Settings that say which case a row is of."""
+
 
 class Comparison(NamedTuple):
     """Results that belong together.
@@ -29,12 +32,24 @@ class Comparison(NamedTuple):
     cases: list[str]
     rows: pd.DataFrame
 
+    @property
+    def nested(self) -> bool:
+        """Whether it is about an expression."""
+        return "times" in self.rows
+
 
 def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
     """A matrix task at a size, its difficulties side by side; a graph task, its sizes.
 
-    A variant of a task, with other values, stands apart.
+    A variant of a task, with other values, stands apart. Then every expression, side by side how
+    often it was applied.
     """
+    nested = results["settings"].str.contains('"expression":', regex=False)
+    yield from _of_tasks(results[~nested])
+    yield from _of_expressions(results[nested])
+
+
+def _of_tasks(results: pd.DataFrame) -> Iterator[Comparison]:
     results = results.assign(variant=_variants(results))
     domains = {task: task_named(task).domain for task in results["task"].unique()}
     graph = results["task"].map(domains) == "graph"
@@ -46,9 +61,24 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
         yield _comparison([task, f"n={size}", variant], rows, "difficulty")
 
 
+def _of_expressions(results: pd.DataFrame) -> Iterator[Comparison]:
+    asked = pd.DataFrame(results["settings"].map(json.loads).tolist(), index=results.index)
+    asked = asked.reindex(columns=["expression", "times"])
+    results = results.assign(expression=asked["expression"], times=asked["times"].fillna(1))
+    groups = results.groupby(["expression", "size", "difficulty"])
+    for (expression, size, difficulty), rows in groups:
+        rows = rows.assign(case=rows["times"].map(_times))
+        harder = "" if difficulty == "same" else difficulty
+        yield _comparison([expression, f"n={size}", harder], rows, "times")
+
+
+def _times(times: float) -> str:
+    return "once" if times == 1 else f"{times:.0f} times"
+
+
 def file_name(title: str) -> str:
     """Of what is written about a comparison."""
-    return title.replace(", ", "_").replace("n=", "")
+    return re.sub(r"[\W_]+", "_", title.replace("n=", "")).strip("_")
 
 
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +141,11 @@ def _lines(rows: pd.DataFrame) -> pd.Series:
     different = rows[["method", "settings"]].drop_duplicates()
     every = different["settings"].map(json.loads).groupby(different["method"]).agg(list)
     differing = {
-        method: [name for name in dict.fromkeys(chain(*each)) if _differs(name, each)]
+        method: [
+            name
+            for name in dict.fromkeys(chain(*each))
+            if name not in OF_CASES and _differs(name, each)
+        ]
         for method, each in every.items()
     }
 
@@ -133,7 +167,7 @@ def _graph_case(rows: pd.DataFrame) -> pd.Series:
 
 
 def _difficulty_order(difficulties: pd.Series) -> pd.Series:
-    """``same``, then ``harder``, then numbers as they grow."""
+    """``same``, then ``harder``, then numbers as they grow, whatever they are a value of."""
     return difficulties.map({"same": -2.0, "harder": -1.0}).fillna(
-        pd.to_numeric(difficulties, errors="coerce")
+        pd.to_numeric(difficulties.str.rpartition("=")[2], errors="coerce")
     )

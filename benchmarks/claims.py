@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import spearmanr
 
-from benchmarks.cases import comparisons
+from benchmarks.cases import Comparison, comparisons
+from benchmarks.hardness import hardness
 from benchmarks.lines import Line, lines
-from benchmarks.metrics import Array, expected
+from benchmarks.metrics import Array
 from benchmarks.registry import task_named
 from benchmarks.schema import read_results
 from benchmarks.stats import interval, resampled_means
@@ -28,6 +30,7 @@ QUOTED = (
 )
 """The errors of the paper that third parties quote: of graphs of so many nodes, or of matrices of
 such a size at ``harder`` difficulty; after a step, or in the end."""
+CHANCE = 0.05  # of finding as much where there is nothing
 MARGIN = 0.1  # of an error, that is no difference
 
 YES, NO, UNCLEAR, UNTESTED = "reproduced", "not reproduced", "not clear", "not tested"
@@ -46,11 +49,14 @@ def claims(folder: Path) -> list[Claim]:
     results = read_results(folder, made=False)
     found = []
     for comparison in comparisons(results[results["selection"] == "last"]):
+        if comparison.nested:
+            found += _recursion(comparison, folder)
+            continue
         cases = {case: _by_method(lines(comparison, folder, case)) for case in comparison.cases}
         where, methods = comparison.cases[-1], cases[comparison.cases[-1]]
         found += [
             claim(f"{comparison.title}, {where}", methods)
-            for claim in (_errs_least, _more_steps_help, _stops_well)
+            for claim in (_errs_least, _more_steps_help, _stops_well, _thinks_longer)
         ]
         found += [claim for methods in cases.values() for claim in _quoted(methods)]
     return found
@@ -110,8 +116,7 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
     if ours is None or not ours.traces or "stopped" not in ours.choices[0]:
         return Claim(said, UNTESTED, f"There is no trace of {OURS} with its energies.")
     stopped = ours.errors_by("stopped")
-    used = [choices["stopped"].used for choices in ours.choices]
-    steps = np.mean([expected(np.arange(len(each))[:, None], each).mean() for each in used])
+    steps = np.mean([choices["stopped"].steps for choices in ours.choices])
     low, high = _within(stopped - ours.errors)
     lost = stopped.mean() - ours.errors.mean()
     allowed = MARGIN * ours.errors.mean()
@@ -123,6 +128,34 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
         f"{_change(lost, low, high, 'more', 'less')}{_over(ours)}; little is up to "
         f"{MARGIN:.0%} of the error.",
     )
+
+
+def _thinks_longer(where: str, methods: dict[str, Line]) -> Claim:
+    """By the rank correlation over problems of how hard they are and when they stop."""
+    said = f"{where}: harder problems get more steps before the energy stops falling"
+    ours = methods.get(OURS)
+    known = None if ours is None else hardness(task_named(ours.rows["task"].iloc[0])())
+    if ours is None or known is None or not ours.traces or "stopped" not in ours.choices[0]:
+        return Claim(said, UNTESTED, f"There is no trace of {OURS} with its energies.")
+    numbers = [trace.hardness for trace in ours.traces if trace.hardness is not None]
+    steps = [choices["stopped"].steps for choices in ours.choices]
+    if len(numbers) < len(steps) or np.ptp(numbers) == 0 or np.ptp(steps) == 0:
+        return Claim(said, UNTESTED, f"All have the same {known.name}, or stop at the same step.")
+    found = spearmanr(np.concatenate(numbers), np.concatenate(steps))
+    clear = found.pvalue < CHANCE
+    return Claim(
+        said,
+        (YES if found.statistic > 0 else NO) if clear else UNCLEAR,
+        f"The rank correlation with the {known.name} is {found.statistic:.2f} (p = "
+        f"{found.pvalue:.2g}, problems of {len(steps)} seed{'s' * (len(steps) > 1)}).",
+    )
+
+
+def _recursion(comparison: Comparison, folder: Path) -> list[Claim]:
+    """Against every published baseline, after the most times that an expression was applied."""
+    case = comparison.cases[-1]
+    methods = _by_method(lines(comparison, folder, case))
+    return [_errs_least(f"{comparison.title}, applied {case}", methods)]
 
 
 def _quoted(methods: dict[str, Line]) -> Iterator[Claim]:

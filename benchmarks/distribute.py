@@ -11,9 +11,10 @@ from pathlib import Path
 from joblib import Parallel, delayed, parallel_config
 
 from benchmarks.errors import UsageError, unknown
-from benchmarks.execute import Planned, execute, give_up, statuses
+from benchmarks.execute import execute, give_up, statuses
 from benchmarks.progress import Display
 from benchmarks.registry import ADDED, load_plugins
+from benchmarks.runs import Planned
 from benchmarks.store import Store
 from benchmarks.supervise import StoppedError, TooLongError, supervised
 from benchmarks.training import Execution

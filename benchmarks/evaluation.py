@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,22 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from baselines.best_known import BestKnown, best_known
 from benchmarks.flops import FlopCounter
+from benchmarks.hardness import hardness
+from benchmarks.landscape import landscape
 from benchmarks.metrics import Array, certain, expected, skill, solved
-from benchmarks.registry import TRIVIAL
+from benchmarks.problems import Yardstick
 from benchmarks.runs import Evaluation
 from benchmarks.stats import interval_over_problems
+from benchmarks.store import EXAMPLES, LANDSCAPE, STARTS, TRACE
 from irem_core.halting import halting_distribution
 from irem_core.method import Method
-from irem_core.metric import mean_squared_error, squared_errors
+from irem_core.metric import squared_errors
+from irem_core.search import Searching
 from irem_core.stopping import energy_stops_falling, lowest_energy
 from irem_core.streams import stream
 from irem_core.types import Batch, Energy, Problem, Step, Task
 
-EXAMPLES = 4  # problems whose inputs, targets and answers are kept
+FEW = 4  # problems whose inputs, targets and answers are kept
 READ_ENERGIES = ("lowest_energy", "stopped")  # rules that need the energy of the last answer too
-ENDS_WITHIN = 10_000  # steps, of a method that is done by itself
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Trace:
     energy_seconds: float = 0.0
     halting: Array | None = None  # [T+1, B] probability of halting there, if not before
     needed: NDArray[np.int64] | None = None  # [B] steps, of a method that is done by itself
+    hardness: Array | None = None  # [B] see ``benchmarks.hardness``
+    landscape: pd.DataFrame | None = None  # of the first problem; see ``benchmarks.landscape``
+    starts: pd.DataFrame | None = None  # energy and error of the last answer from every start
 
     @staticmethod
     def from_frame(frame: pd.DataFrame) -> Trace:
@@ -68,7 +72,14 @@ class Trace:
             flops=over_steps("flops")[:, 0],
             seconds=over_steps("seconds")[:, 0],
             examples=pd.DataFrame(),
+            hardness=over_steps("hardness")[0] if "hardness" in frame else None,
         )
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """What is kept of it, by the names of the files."""
+        kept = {TRACE: self.frame(), EXAMPLES: self.examples}
+        kept |= {LANDSCAPE: self.landscape} if self.landscape is not None else {}
+        return kept | ({STARTS: self.starts} if self.starts is not None else {})
 
     def frame(self) -> pd.DataFrame:
         """One line per problem and step."""
@@ -76,6 +87,7 @@ class Trace:
         unknown = np.full_like(self.errors, np.nan)
         energies = unknown if self.energies is None else self.energies
         halting = unknown if self.halting is None else self.halting
+        hardness = unknown[0] if self.hardness is None else self.hardness
         return pd.DataFrame(
             {
                 "problem": np.tile(np.arange(problems, dtype=np.int32), count),
@@ -86,22 +98,9 @@ class Trace:
                 "halting": halting.ravel(),
                 "flops": np.repeat(self.flops, problems),
                 "seconds": np.repeat(self.seconds, problems),
+                "hardness": np.tile(hardness, count),
             }
         )
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """What an error on a set of test problems is held against."""
-
-    mse_trivial: float  # of the best trivial predictor on the same problems
-    best: BestKnown | None
-    variance: float  # of the answers at ``same`` difficulty
-
-
-def draw_test_problems(task: Task, count: int) -> Batch:
-    """The test problems of a task as it is tested: the same always, drawn on the CPU in float64."""
-    return task.draw(count, stream("test", task), torch.float64)
 
 
 def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
@@ -110,11 +109,11 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
     A method that is done by itself gets all the steps that it needs. ``variance`` of the answers at
     ``same`` difficulty says what counts as solved. Raises RuntimeError if it is never done.
     """
-    steps = ENDS_WITHIN if method.ends else steps
+    steps = method.allowed(steps)
     _timed(method, batch.problem, min(steps, 1))  # the first call is slower than the rest
     taken, seconds = _timed(method, batch.problem, steps)
-    if method.ends and len(taken) > ENDS_WITHIN:
-        raise RuntimeError(f"{method.name} is not done by itself within {ENDS_WITHIN} steps")
+    if method.ends and len(taken) > steps:
+        raise RuntimeError(f"{method.name} is not done by itself within {steps} steps")
     answers = [step.answer for step in taken]
     halting = [step.halting for step in taken if step.halting is not None]
     made = replace(
@@ -124,6 +123,8 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
         halting=_array(torch.stack(halting)) if halting else None,
         needed=_needed(answers) if method.ends else None,
     )
+    if isinstance(method, Searching) and method.search.restarts > 1:
+        made = replace(made, starts=_starts(method, batch, steps))
     return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
 
 
@@ -139,20 +140,7 @@ def measured(answers: list[Tensor], batch: Batch, task: Task, variance: float) -
         flops=unknown,
         seconds=unknown,
         examples=_examples(batch, answers),
-    )
-
-
-@cache
-def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
-    """For test problems of ``tested``, by predictors fitted on ``task``, which is trained on."""
-    batch = draw_test_problems(tested, problems)
-    predictors = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
-    answers = [p.solve(batch.problem, steps=1).answers[-1] for p in predictors]
-    same = task.draw(4096, stream("variance", task), torch.float64)
-    return Yardstick(
-        mse_trivial=min(mean_squared_error(answer, batch).item() for answer in answers),
-        best=best_known(tested, problems),
-        variance=same.target[same.problem.mask].var().item(),
+        hardness=_hardness(task, batch.problem),
     )
 
 
@@ -217,6 +205,11 @@ class Choice(NamedTuple):
     answered: Array  # [t+1, B] by which answer
     used: Array  # [t+1, B] after how many steps
 
+    @property
+    def steps(self) -> Array:
+        """How many steps were used, in expectation: [B]."""
+        return expected(np.arange(len(self.used))[:, None], self.used)
+
 
 def selections(result: Trace, budget: int) -> dict[str, Choice]:
     """What each rule picks within a budget, that a trace has the quantities for."""
@@ -267,15 +260,45 @@ def _with_energies(made: Trace, energy: Energy, batch: Batch, answers: list[Tens
     The steps compute all but the last of them on their way; a rule that reads energies pays for
     that last one on top of its steps.
     """
-    one, landscape = energy.at(batch.problem[:1]), energy.at(batch.problem)
+    one, at_problems = energy.at(batch.problem[:1]), energy.at(batch.problem)
     with FlopCounter() as counter:
         one(answers[0][:1])
     began = time.perf_counter()
-    energies = _array(torch.stack([landscape(y) for y in answers]))
+    energies = _array(torch.stack([at_problems(y) for y in answers]))
     seconds = (time.perf_counter() - began) / energies.size
+    first = torch.stack([y[0] for y in answers])
+    draws = first.isfinite().all() and first.shape[1] > 1  # a plane has two directions
     return replace(
-        made, energies=energies, energy_flops=float(counter.total), energy_seconds=seconds
+        made,
+        energies=energies,
+        energy_flops=float(counter.total),
+        energy_seconds=seconds,
+        landscape=landscape(energy, batch.problem[:1], first, batch.target[0]) if draws else None,
     )
+
+
+@torch.no_grad()
+def _starts(method: Searching, batch: Batch, steps: int) -> pd.DataFrame:
+    """The candidates among which the lowest energy wins, of every problem."""
+    answers, energies = method.candidates(batch.problem, steps)
+    errors = torch.stack([squared_errors(each, batch) for each in answers.unbind(1)], dim=1)
+    problems, starts = energies.shape
+    return pd.DataFrame(
+        {
+            "problem": np.repeat(np.arange(problems, dtype=np.int32), starts),
+            "start": np.tile(np.arange(starts, dtype=np.int32), problems),
+            "energy": _array(energies).ravel(),
+            "error": _array(errors).ravel(),
+        }
+    )
+
+
+def _hardness(task: Task, problem: Problem) -> Array | None:
+    """None where nothing is known to say it, or an input is not finite."""
+    said = hardness(task)
+    if said is None or not problem.x.isfinite().all():
+        return None
+    return _array(said.of(problem.to("cpu", torch.float64)))
 
 
 @torch.no_grad()
@@ -309,9 +332,9 @@ def _on_the_right_side(answer: Tensor, batch: Batch) -> Tensor:
 
 def _examples(batch: Batch, answers: list[Tensor]) -> pd.DataFrame:
     """Inputs, targets and answers of the first problems, matrices flattened row by row."""
-    few = batch[:EXAMPLES]
+    few = batch[:FEW]
     kinds = [("input", 0, few.problem.x), ("target", 0, few.target)]
-    kinds += [("answer", t, y[:EXAMPLES]) for t, y in enumerate(answers)]
+    kinds += [("answer", t, y[:FEW]) for t, y in enumerate(answers)]
     return pd.DataFrame(
         [
             {"problem": i, "kind": kind, "step": t, "values": values.astype(np.float32)}

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from filelock import Timeout
 
-from benchmarks.evaluation import draw_test_problems, rows, trace, yardstick
+from benchmarks.evaluation import rows, trace
 from benchmarks.memory import HighWater
+from benchmarks.problems import Posed
 from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
-from benchmarks.runs import PROTOCOL, Evaluation, Run
+from benchmarks.runs import PROTOCOL, Evaluation, Planned, Run
 from benchmarks.schema import SCHEMA
 from benchmarks.settings import Settings
-from benchmarks.store import EXAMPLES, TRACE, Store
+from benchmarks.store import Store
 from benchmarks.training import Execution, is_trained, load, train
 from irem_core.checkpoint import write_whole
 from irem_core.method import Method
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 ERROR = "error.txt"
 FREED = 10.0  # seconds, in which the system frees the lock of a process that died
 UNFINISHED = ("failed", "timeout", "diverged")
-
-
-Planned = list[tuple[Run, list[Evaluation]]]
-"""Runs, each with what it is tested on."""
 
 
 def execute(job: Planned, folder: Path, how: Execution) -> list[str] | None:
@@ -124,8 +121,9 @@ def _finish(
         if failed:
             raise failed
         method, training = load(folder, how.place)
+        posed = Posed(run, method, lambda part: load(store.run_folder(part.key), how.place)[0])
         for evaluation in evaluations:
-            _evaluate(run, method, training, evaluation, store, how.place)
+            _evaluate(posed, training, evaluation, store, how.place)
         (folder / ERROR).unlink(missing_ok=True)
     except Exception as error:
         status = "diverged" if isinstance(error, DivergedError) else "failed"
@@ -133,31 +131,31 @@ def _finish(
 
 
 def _evaluate(
-    run: Run,
-    method: Method,
+    posed: Posed,
     training: dict[str, Any],
     evaluation: Evaluation,
     store: Store,
     device: torch.device,
 ) -> None:
     """Evaluate, unless every budget has its rows already; the budgets of before are kept."""
+    run = posed.run
     if _is_finished(run, evaluation, store):
         return
     began, memory = time.perf_counter(), HighWater(device)
     evaluation = evaluation.with_steps(_budgets(run, evaluation, store))
-    tested = run.task.test(evaluation.size, evaluation.difficulty)
-    batch = draw_test_problems(tested, evaluation.problems).to(device, DTYPES[run.dtype])
-    against = yardstick(run.task, tested, evaluation.problems)
+    problems, against = posed.problems(evaluation)
+    batch = problems.to(device, DTYPES[run.dtype])
+    method = evaluation.inference.of(posed.method)
     with precision(run.dtype, device):
         result = trace(method, batch, max(evaluation.steps), against.variance)
-    about = _about(run, evaluation, device) | _trained(training, method)
+    about = _about(run, evaluation, device) | _trained(training, posed.method)
     about["evaluation_seconds"] = time.perf_counter() - began
     about["peak_bytes"] = max(memory.read(), training.get("peak_bytes", 0))
     store.write_evaluation(
         run.key,
         evaluation.key(run.task),
         [about | row for row in rows(result, against, evaluation)],
-        {TRACE: result.frame(), EXAMPLES: result.examples},
+        result.frames(),
     )
 
 
@@ -181,7 +179,7 @@ def _budgets(
 
 def _about(run: Run, evaluation: Evaluation, device: torch.device | None) -> dict[str, Any]:
     """The columns of a row that are known before anything is measured."""
-    settings = run.unusual_settings()
+    settings = run.unusual_settings() | evaluation.inference.unusual()
     return {
         **columns(run.method, run.task, run.seed, settings, run.key, evaluation),
         **provenance(device, run.dtype),

@@ -15,7 +15,7 @@ import typer
 from baselines.best_known import FLOORS
 from baselines.posterior import floor
 from benchmarks.cli import numbers, run_command
-from benchmarks.evaluation import draw_test_problems
+from benchmarks.problems import draw_test_problems
 from irem_core.checkpoint import write_whole
 from irem_core.streams import stream
 from irem_core.tasks import Completion

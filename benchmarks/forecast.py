@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmarks.execute import Planned, is_done
+from benchmarks.execute import is_done
 from benchmarks.registry import METHODS
-from benchmarks.runs import Run
+from benchmarks.runs import Planned, Run
 from benchmarks.store import Store
 
 

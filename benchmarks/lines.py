@@ -14,7 +14,7 @@ from benchmarks.cases import Comparison, at_largest_budget
 from benchmarks.evaluation import Choice, Trace, selections
 from benchmarks.metrics import Array, at_cost, expected
 from benchmarks.registry import METHODS, learns, task_named
-from benchmarks.store import read_trace
+from benchmarks.store import STARTS, TRACE, read_trace
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Line:
     rows: pd.DataFrame
     budgets: pd.DataFrame
     traces: list[Trace]
+    folder: Path
 
     @property
     def method(self) -> str:
@@ -71,6 +72,11 @@ class Line:
     def done(self) -> pd.DataFrame:
         """The rows of the seeds that finished, with finite errors."""
         return self.rows[self.rows["status"] == "ok"]
+
+    @cached_property
+    def starts(self) -> list[pd.DataFrame]:
+        """What every start came to, of all seeds or none; none where there is one start alone."""
+        return _frames(self.done, self.folder, STARTS)
 
     @cached_property
     def choices(self) -> list[dict[str, Choice]]:
@@ -151,13 +157,15 @@ def _lines(rows: pd.DataFrame, folder: Path, case: str) -> Iterator[Line]:
     for name in rows["line"].unique():
         of_one = last[last["line"] == name]
         done = of_one[of_one["status"] == "ok"]
-        yield Line(str(name), case, of_one, rows[rows["line"] == name], _traces(done, folder))
+        traces = [Trace.from_frame(frame) for frame in _frames(done, folder, TRACE)]
+        yield Line(str(name), case, of_one, rows[rows["line"] == name], traces, folder)
 
 
-def _traces(done: pd.DataFrame, folder: Path) -> list[Trace]:
-    traces = []
+def _frames(done: pd.DataFrame, folder: Path, name: str) -> list[pd.DataFrame]:
+    """A frame of every row, or none if one is not there."""
+    frames = []
     for row in done.itertuples():
-        if (trace := read_trace(folder, row)) is None:
+        if (frame := read_trace(folder, row, name)) is None:
             return []
-        traces.append(Trace.from_frame(trace))
-    return traces
+        frames.append(frame)
+    return frames

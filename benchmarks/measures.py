@@ -23,18 +23,22 @@ from benchmarks.metrics import (
     steps_to_target,
 )
 from benchmarks.stats import RESAMPLES, interval, resampled_means
+from benchmarks.store import CASE
 
 SHOWN = ("last", "halted_expected")  # what answers: where it ends, or where it wants to
 PRICES = (0.01, 0.1, 1.0)  # of taking every step, in trivial errors
 COLUMNS = [
-    *("comparison", "case", "line", "task", "method", "size", "difficulty", "selection", "learns"),
+    *("comparison", "case", "line", "task", "method", "settings", "size", "difficulty"),
+    *("selection", "learns"),
     *("problems", "seeds", "asked", "diverged", "mse", "mse_low", "mse_high", "over", "best"),
     *("skill", "skill_low", "skill_high", "solve_rate", "mse_trivial", "mse_best"),
     *("mse_best_uncertainty", "steps_used", "parameters", "flops", "train_seconds"),
     *("anytime", "overthinking", "target_steps", "target_share"),
     *("against", "matched", "matched_low", "matched_high"),
     *(f"halting_skill_{price:g}" for price in PRICES),
-    *("allocation_gain", "allocation_p", "energy_correlation", "energy_rises"),
+    *("allocation_gain", "allocation_p", "effort_correlation"),
+    *("energy_correlation", "energy_rises"),
+    *("starts_correlation", "starts_mean", "starts_best"),
 ]
 
 
@@ -59,7 +63,11 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
     halting_skill_PRICE, allocation_gain, allocation_p: of the method's own rule when to stop, at a
         price of all steps of PRICE trivial errors; allocation of the most likely step of a method
         that halts by chance; of several seeds the largest p.
+    effort_correlation: Spearman's, over problems, of how hard one is (``hardness``) and the steps
+        after which that rule stops.
     energy_correlation: mean ``energy_rank_correlation``; energy_rises: ``energy_rises``.
+    starts_correlation: the same over the last answers from several starts; starts_mean,
+        starts_best: their mean error, and the mean of the least one.
     """
     measured = [
         row
@@ -73,7 +81,7 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
 def answered(results: pd.DataFrame) -> pd.DataFrame:
     """The rows of what every run answers in the end: of the thousands there are, the few shown."""
     shown = results[results["selection"].isin(SHOWN)]
-    return at_largest_budget(shown, ["run_key", "size", "difficulty", "problems", "selection"])
+    return at_largest_budget(shown, ["run_key", *CASE, "selection"])
 
 
 def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any]]:
@@ -94,6 +102,7 @@ def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any
         | _errors(line, means)
         | skills.get(line.name, {})
         | _over_steps(line, budgets, rng)
+        | _over_starts(line)
         | _matched(line, first, rng)
         for line in every
     ]
@@ -141,8 +150,10 @@ def _budgets(every: list[Line]) -> tuple[float, float]:
 
 def _about(line: Line) -> dict[str, Any]:
     first, done = line.rows.iloc[0], line.done
-    kept = ("task", "method", "size", "difficulty", "selection", "problems", "mse_trivial")
-    about = {name: first[name] for name in (*kept, "mse_best", "mse_best_uncertainty")}
+    kept = ("task", "method", "settings", "size", "difficulty", "selection", "problems")
+    about = {
+        name: first[name] for name in (*kept, "mse_trivial", "mse_best", "mse_best_uncertainty")
+    }
     about |= {"line": line.name, "learns": line.learns}
     about |= {"seeds": len(done), "asked": line.budgets["run_key"].nunique()}
     about["diverged"] = bool((line.rows["status"] == "diverged").any())
@@ -190,7 +201,7 @@ def _over_steps(
     trivial = line.rows["mse_trivial"].iloc[0]
     each = pd.DataFrame(
         (_of_trace(trace, budgets) if line.selection == "last" else {})
-        | _of_halting(trace.errors, choices.get(rule), trivial, rng)
+        | _of_halting(trace, choices.get(rule), trivial, rng)
         for trace, choices in zip(line.traces, line.choices, strict=True)
     )
     return each.mean().to_dict() | each.filter(["allocation_p"]).max().to_dict()
@@ -211,13 +222,29 @@ def _of_trace(trace: Trace, budgets: tuple[float, float]) -> dict[str, float]:
     return about
 
 
+def _over_starts(line: Line) -> dict[str, float]:
+    """Means over problems and seeds of what several starts came to; nothing of one start."""
+    if not line.starts:
+        return {}
+    each = []
+    for frame in line.starts:
+        energies, errors = (
+            frame.pivot(index="start", columns="problem", values=name).to_numpy()
+            for name in ("energy", "error")
+        )
+        correlations = pd.Series(energy_rank_correlation(energies, errors))
+        each.append((correlations.mean(), errors.mean(), errors.min(axis=0).mean()))
+    names = ("starts_correlation", "starts_mean", "starts_best")
+    return dict(zip(names, np.mean(each, axis=0), strict=True))
+
+
 def _of_halting(
-    errors: Array, own: Choice | None, trivial: float, rng: np.random.Generator
+    trace: Trace, own: Choice | None, trivial: float, rng: np.random.Generator
 ) -> dict[str, float]:
     """How well a rule decides when to stop; nothing where there is no decision."""
     if own is None or len(own.answered) < 2:
         return {}
-    errors = errors[: len(own.answered)]
+    errors = trace.errors[: len(own.answered)]
     cost = np.arange(len(errors), dtype=np.float64)
     gain, p_value = allocation_test(errors, own.answered.argmax(axis=0), rng)
     skills = {
@@ -226,4 +253,8 @@ def _of_halting(
         ).skill
         for price in PRICES
     }
-    return skills | {"allocation_gain": gain, "allocation_p": p_value}
+    about = skills | {"allocation_gain": gain, "allocation_p": p_value}
+    if trace.hardness is not None:
+        hardness = pd.Series(trace.hardness)
+        about["effort_correlation"] = pd.Series(own.steps).corr(hardness, method="spearman")
+    return about

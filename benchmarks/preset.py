@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchmarks.errors import UsageError, unknown
+from benchmarks.inference import Inference
 from benchmarks.registry import expand_methods, task_named
 from benchmarks.settings import Settings, check_names
 
@@ -19,7 +21,8 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Counts = Annotated[list[Count], Field(min_length=1)]
 Names = Annotated[list[str], Field(min_length=1)]
 Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Difficulty = Literal["same", "harder"] | Level
+Named = Annotated[str, Field(pattern=r"^[a-z_]+=[0-9.e-]+$")]
+Difficulty = Literal["same", "harder"] | Level | Named
 
 
 class _Table(BaseModel):
@@ -46,6 +49,7 @@ class Preset(_Table):
 
     problems: test problems of an evaluation.
     variants: settings that runs differ in, one after the other; they go before all others here.
+    tests: other ways in which every run is tested that can be, beside the usual one.
     """
 
     tasks: Names
@@ -56,6 +60,7 @@ class Preset(_Table):
     matrix: Domain
     graph: Domain
     variants: Annotated[list[Settings], Field(min_length=1)] = [{}]
+    tests: list[Inference] = []
 
     @field_validator("variants")
     @classmethod
@@ -156,9 +161,12 @@ def _sentence(error: Any) -> str:
     if "error" in limits:
         return str(limits["error"])
     if place[0] == "difficulties" and error["type"] != "missing":
-        return str(unknown("difficulty", str(value), ["same", "harder", "a positive number"]))
-    if error["type"] == "extra_forbidden":
-        return str(unknown("key", place[-1], [*Preset.model_fields, *Domain.model_fields]))
+        levels = ["same", "harder", "a positive number", "NAME=NUMBER"]
+        return str(unknown("difficulty", str(value), levels))
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        of_test = [field.name for field in fields(Inference)]
+        known = [*Preset.model_fields, *Domain.model_fields]
+        return str(unknown("key", place[-1], of_test if place[0] == "tests" else known))
     wrong = {
         "missing": "is missing",
         "too_short": "must name at least one",

@@ -14,7 +14,7 @@ from filelock import Timeout
 from benchmarks.cli import run_app
 from benchmarks.errors import UsageError
 from benchmarks.execute import ERROR
-from benchmarks.store import FRAMES, ROWS, Store
+from benchmarks.store import ROWS, Store
 from irem_core.checkpoint import WEIGHTS, write_whole
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results.")]
@@ -123,8 +123,8 @@ def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: 
                 return ""
             own_folder.mkdir(parents=True, exist_ok=True)
             if _reaches(new) > _reaches(own):  # its trace has all the steps of the other one
-                for name in FRAMES:
-                    write_whole(own_folder / name, (new_folder / name).read_bytes())
+                for frame in new_folder.glob("*.parquet"):
+                    write_whole(own_folder / frame.name, frame.read_bytes())
             for file in (f for f in new_folder.parent.iterdir() if f.is_file()):
                 if not (own_folder.parent / file.name).exists():
                     write_whole(own_folder.parent / file.name, file.read_bytes())

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from benchmarks.errors import UsageError
+from benchmarks.expressions import Expression
+from benchmarks.inference import USUAL, Inference
 from benchmarks.preset import Domain, Preset
 from benchmarks.registry import (
     METHODS,
@@ -100,27 +102,44 @@ class Run:
 class Evaluation:
     """How a run is tested: ``problems`` test problems of one size and difficulty.
 
-    steps: the step budgets that get a row of results; the trace has every step up to the largest.
+    steps: the step budgets that get a row of results; the trace has every step up to the largest,
+        which is what is within an expression solved with.
+    parts: of an expression the runs that solve its other tasks.
     """
 
     size: int
     difficulty: str | float
     problems: int
     steps: tuple[int, ...]
+    inference: Inference = USUAL
+    parts: tuple[Run, ...] = ()
 
     def with_steps(self, steps: Iterable[int]) -> Evaluation:
         """The same evaluation with more budgets."""
         return replace(self, steps=tuple(sorted({*self.steps, *steps})))
 
+    def asked(self, **changes: Any) -> Evaluation:
+        """The same evaluation by another inference."""
+        return replace(self, inference=replace(self.inference, **changes))
+
     def key(self, task: Task) -> str:
-        """Names the evaluation of a run of ``task``, whatever its budgets."""
-        return _hash(
-            {
-                "task": str(task.test(self.size, self.difficulty)),
-                "difficulty": self.difficulty,
-                "problems": self.problems,
-            }
-        )
+        """Names the evaluation of a run of ``task``, whatever its budgets.
+
+        That of an expression has one budget, which decides what its problems are.
+        """
+        about: dict[str, Any] = {
+            "task": str(task.test(self.size, self.difficulty)),
+            "difficulty": self.difficulty,
+            "problems": self.problems,
+        }
+        about |= {"inference": self.inference.unusual()} if self.inference.unusual() else {}
+        if self.inference.expression:
+            about |= {"steps": self.steps[-1], "parts": [run.key for run in self.parts]}
+        return _hash(about)
+
+
+Planned = list[tuple[Run, list[Evaluation]]]
+"""Runs, each with what it is tested on."""
 
 
 def external_key(method: str, task: Task, seed: int) -> str:
@@ -128,13 +147,14 @@ def external_key(method: str, task: Task, seed: int) -> str:
     return _hash({"external": method, "task": str(task), "seed": seed, "protocol": PROTOCOL})
 
 
-def plan(preset: Preset, said: Settings) -> list[tuple[Run, list[Evaluation]]]:
+def plan(preset: Preset, said: Settings) -> Planned:
     """Every run of a preset with its evaluations; the settings ``said`` go before the preset's.
 
     Raises UsageError if a method cannot be made with its settings, or no method fits a task.
     """
-    planned = [each for name in preset.tasks for each in _plan_task(preset, task_named(name), said)]
-    planned = list({run.key: (run, each) for run, each in planned}.values())  # alike in variants
+    every = [each for name in preset.tasks for each in _plan_task(preset, task_named(name), said)]
+    runs = list({run.key: (run, each) for run, each in every}.values())  # alike in variants
+    planned = [(run, _asked(run, each, preset.tests, runs)) for run, each in runs]
     for run in {(run.method, run.task.name): run for run, _ in planned}.values():
         _check(run)
     if not planned:
@@ -188,9 +208,56 @@ def _evaluations(task: Task, preset: Preset, section: Domain) -> list[Evaluation
         difficulties = [(n, task.difficulty_of(n)) for n in section.sizes]
         tests = [(n, each) for n, each in difficulties if each in preset.difficulties]
     else:
-        tests = [(task.size, each) for each in preset.difficulties]
+        tests = [(task.size, each) for each in preset.difficulties if _concerns(task, each)]
     steps = tuple(sorted(set(section.steps)))
     return [Evaluation(*test, preset.problems, steps) for test in dict.fromkeys(tests)]
+
+
+def _concerns(task: Task, difficulty: str | float) -> bool:
+    """Whether a level such as ridge=0.2 is one of a task; any other difficulty is."""
+    name, equals, _ = str(difficulty).partition("=")
+    return not equals or name in vars(task)
+
+
+def _asked(
+    run: Run, usual: list[Evaluation], tests: list[Inference], planned: Planned
+) -> list[Evaluation]:
+    """The usual evaluations of a run, and those by every other inference that suits it.
+
+    Raises UsageError if what an expression needs is not among the runs that are planned.
+    """
+    asked = list(usual)
+    for inference in tests:
+        if inference.suits(run.method, run.task):
+            parts = _parts(run, inference, [other for other, _ in planned])
+            steps = slice(-1 if inference.expression else 0, None)
+            asked += [
+                replace(each, steps=each.steps[steps], inference=inference, parts=parts)
+                for each in usual
+            ]
+    return asked
+
+
+def _parts(run: Run, inference: Inference, planned: list[Run]) -> tuple[Run, ...]:
+    """The runs that solve the other tasks of an expression: those that differ in the task alone."""
+    if not inference.expression:
+        return ()
+    parts = []
+    for name in Expression.parse(inference.expression).tasks[1:]:
+        like = [
+            other
+            for other in planned
+            if other.task.name == name
+            and (other.method, other.seed, other.task.size) == (run.method, run.seed, run.task.size)
+            and other.settings == run.settings
+        ]
+        if len(like) != 1:
+            raise UsageError(
+                f"{inference.expression} needs {run.method} trained on {name} too, by the same "
+                f"settings: {len(like)} such runs are planned."
+            )
+        parts += like
+    return tuple(parts)
 
 
 def _check(run: Run) -> None:

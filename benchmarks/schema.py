@@ -69,7 +69,7 @@ memory that the process held, or, on a CUDA device, its tensors. external says t
 from elsewhere.
 """
 
-KEY = ("run_key", "size", "difficulty", "problems", "steps", "selection")
+KEY = ("run_key", "settings", "size", "difficulty", "problems", "steps", "selection")
 TEXTS = ("run_key", "difficulty", "selection", "task", "method", "status", "error", "settings")
 FLAGS = ("dirty", "external")
 SAME = ("commit", "torch", "device", "dtype", "engine", "python", "torch_geometric", "numpy")
@@ -81,9 +81,8 @@ MADE = (
     "threads",
     "together",
     "evaluation_seconds",
-    "peak_bytes",
 )
-NEEDED = (*KEY, "task", "method", "seed", "status", "protocol", "settings", "external")
+NEEDED = (*KEY, "task", "method", "seed", "status", "protocol", "external")
 STATUSES = ("ok", "failed", "timeout", "diverged")
 
 

@@ -6,7 +6,9 @@ DIR/runs/KEY/method.safetensors        its parameters, written when training is 
 DIR/runs/KEY/state-RATE.safetensors    training with a learning rate so far, while it is not
 DIR/runs/KEY/curve.csv                 the training curve, of every learning rate
 DIR/runs/KEY/EVALUATION/trace.parquet  every test problem after every step
-DIR/runs/KEY/EVALUATION/examples.parquet
+DIR/runs/KEY/EVALUATION/examples.parquet     the first problems, with their answers
+DIR/runs/KEY/EVALUATION/landscape.parquet    the energy around the descent on the first problem
+DIR/runs/KEY/EVALUATION/starts.parquet       of a search with restarts, what each start came to
 DIR/runs/KEY/EVALUATION/rows.json      its rows of results.csv, written last
 DIR/working/                           locks and progress of the runs that are executed now
 
@@ -36,7 +38,10 @@ from irem_core.checkpoint import write_whole
 log = logging.getLogger(__name__)
 
 ROWS, TRACE, EXAMPLES = "rows.json", "trace.parquet", "examples.parquet"
+LANDSCAPE, STARTS = "landscape.parquet", "starts.parquet"  # of some evaluations
 FRAMES = (TRACE, EXAMPLES)
+CASE = ("settings", "size", "difficulty", "problems")
+"""What the evaluations of one run differ in."""
 
 
 class Store:
@@ -145,7 +150,16 @@ class Store:
                         values.append(sys.intern(value) if isinstance(value, str) else value)
             except DamagedError as error:
                 log.warning("%s %s; the sweep that it is of will make it again", path, error)
-        order = ["task", "size", "method", "run_key", "difficulty", "steps", "selection"]
+        order = [
+            "task",
+            "size",
+            "method",
+            "run_key",
+            "settings",
+            "difficulty",
+            "steps",
+            "selection",
+        ]
         frame = pd.DataFrame(columns)
         return frame.sort_values(order, key=_sortable, ignore_index=True)
 
@@ -226,15 +240,15 @@ def _is_whole(frame: str | Path) -> bool:
 
 
 def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:
-    """The trace behind a row of results, or its EXAMPLES; None if it is not there, or damaged."""
+    """The trace behind a row of results, or another frame; None if it is not there, or damaged."""
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
             rows = _read_rows(path, row.run_key)
-            cases = {(r["size"], str(r["difficulty"]), r["problems"]) for r in rows}
+            cases = {tuple(str(r[name]) for name in CASE) for r in rows}
         except DamagedError:
             continue
         frame = path.with_name(name)
-        if (row.size, row.difficulty, row.problems) in cases and _is_whole(frame):
+        if tuple(str(getattr(row, name)) for name in CASE) in cases and _is_whole(frame):
             try:
                 return pd.read_parquet(frame)
             except (OSError, ValueError) as error:

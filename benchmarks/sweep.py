@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,13 +19,13 @@ from benchmarks.cli import Plugins, numbers, run_command
 from benchmarks.contract import check_added
 from benchmarks.distribute import BACKENDS, check_backend, run_all
 from benchmarks.errors import UsageError
-from benchmarks.execute import Planned, is_done
+from benchmarks.execute import is_done
 from benchmarks.figures import write_figures
 from benchmarks.forecast import describe
 from benchmarks.preset import DOMAINS, Preset, checked, named_presets, read_preset
 from benchmarks.provenance import now
 from benchmarks.registry import METHODS, load_plugins
-from benchmarks.runs import plan
+from benchmarks.runs import Planned, plan
 from benchmarks.settings import check_names, parse_assignments
 from benchmarks.store import Store
 from benchmarks.supervise import start_again, stop_all
@@ -112,18 +113,20 @@ def sweep(
     if backend == "loky":
         own = threads or cores() // (jobs or 1) or 1
         how = replace(how, device=how.place.type, threads=own)
-    planned_jobs = jobs_of(planned, how, seeds_at_once)
+    phases = [jobs_of(each, how, seeds_at_once) for each in in_order(planned)]
     folder = out or Path("runs") / f"{Path(preset).stem}{'-smoke' * smoke}"
     store = Store(folder)
     if dry_run:
         print(describe(planned, store, jobs or 1))
         return
     store.prepare()
-    planned_jobs = [(job, how) for job, how in planned_jobs if not _are_done(job, store)]
     workers = jobs or (1 if backend == "loky" else -1)
+    statuses: Counter[str] = Counter()
     with stopping_at_once(store):
-        statuses = run_all(planned_jobs, store, workers, backend, scheduler)
-    statuses["ok"] += len(planned) - statuses.total()
+        for phase in phases:
+            undone = [(job, how) for job, how in phase if not _are_done(job, store)]
+            statuses += run_all(undone, store, workers, backend, scheduler)
+            statuses["ok"] += sum(len(job) for job, _ in phase) - sum(len(job) for job, _ in undone)
     store.collect()
     print(write_tables(folder))
     for path in write_figures(folder):
@@ -133,6 +136,13 @@ def sweep(
     if unfinished:
         print(f"{unfinished} of {statuses.total()} runs did not finish; see {folder / 'table.md'}.")
         raise typer.Exit(1)
+
+
+def in_order(planned: Planned) -> list[Planned]:
+    """What needs no run but its own, and then what the trained methods of others are needed for."""
+    alone = [(run, [e for e in each if not e.parts]) for run, each in planned]
+    together = [(run, [e for e in each if e.parts]) for run, each in planned]
+    return [alone, [(run, each) for run, each in together if each]]
 
 
 @contextmanager

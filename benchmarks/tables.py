@@ -23,6 +23,8 @@ from benchmarks.stats import (
     probability_of_improvement,
     resampled_interquartile_mean,
 )
+from benchmarks.store import CASE
+from benchmarks.written import written_out
 from irem_core.checkpoint import write_whole
 
 NAME = "table.md"
@@ -50,8 +52,13 @@ on the other half of the test problems), where taking all steps costs {
     " / ".join(f"{price:g}" for price in PRICES)
 } trivial errors; - where there is nothing to gain. Allocation: the error that it
 saves that these problems and not others get more steps (of a rule by chance: the most likely step),
-and the chance p of that without a reason. Energy: rank correlation with the error within a problem,
-and the share of steps that raise it."""
+and the chance p of that without a reason. Effort: rank correlation, over problems, of how hard one
+is and when the rule stops. Energy: rank correlation with the error within a problem, and the share
+of steps that raise it."""
+STARTS = """ Starts: mean error over all starts / where the energy is the lowest / of the best, and
+the rank correlation of energy and error over them."""
+WRITTEN = """\
+The first entry of the first test problem; what was answered is asked about the next time."""
 TOGETHER = """\
 Interquartile mean of the skill over all runs; with several seeds its 95 % interval over them. And
 the share of pairs of a run of {first} and one of the method in which {first} has the smaller error,
@@ -70,14 +77,14 @@ class Table(NamedTuple):
 def result_tables(folder: Path) -> list[Table]:
     """Every table that the results of a folder give, each with what is to be known about it."""
     results = read_results(folder, made=False)
-    return [*_tables(measures(folder, results)), *_together(results)]
+    return _made(folder, results, measures(folder, results))
 
 
 def write_tables(folder: Path) -> str:
     """Write table.md, and tables/ with the same in LaTeX and as numbers; return the Markdown."""
     results = read_results(folder, made=False)
     numbers = measures(folder, results)
-    made = [*_tables(numbers), *_together(results)]
+    made = _made(folder, results, numbers)
     text = "\n\n".join([*(_markdown(table) for table in made), *_unfinished(results)]) + "\n"
     (folder / "tables").mkdir(exist_ok=True)
     for table in made:
@@ -85,6 +92,32 @@ def write_tables(folder: Path) -> str:
     write_whole(folder / "tables" / NUMBERS, numbers.to_csv(index=False).encode())
     write_whole(folder / NAME, text.encode())
     return text
+
+
+def _made(folder: Path, results: pd.DataFrame, numbers: pd.DataFrame) -> list[Table]:
+    nested = numbers["settings"].str.contains('"expression":', regex=False)
+    return [
+        *_tables(numbers[~nested]),
+        *_nested(numbers[nested]),
+        *_written_out(folder, results),
+        *_together(results),
+    ]
+
+
+def _nested(numbers: pd.DataFrame) -> Iterator[Table]:
+    """The errors of every expression, side by side how often it was applied."""
+    for title, rows in numbers.groupby("comparison", sort=False):
+        lines = [*_by_case(rows, _error), *_references(rows)]
+        frame = _frame(lines, list(dict.fromkeys(rows["case"])))
+        note = ERRORS.format(over=_over(rows))
+        yield Table(str(title), file_name(str(title)), frame, note)
+
+
+def _written_out(folder: Path, results: pd.DataFrame) -> Iterator[Table]:
+    for each in comparisons(answered(results)):
+        if each.nested and (frame := written_out(each, folder)) is not None:
+            title = f"{each.title}: one sum written out"
+            yield Table(title, f"{each.name}_written_out", frame, WRITTEN)
 
 
 def _tables(numbers: pd.DataFrame) -> Iterator[Table]:
@@ -143,8 +176,10 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
             **_against(row),
             "halting skill": _at_prices(row),
             "allocation": _with_p(row.allocation_gain, row.allocation_p),
+            "effort": _number(row.effort_correlation),
             "energy: correlation": _number(row.energy_correlation),
             "energy: rises": "" if pd.isna(row.energy_rises) else f"{row.energy_rises:.0%}",
+            **_starts(row),
         }
         for _, row in rows.iterrows()
     ]
@@ -152,7 +187,7 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
         f"{title}: over the steps",
         f"{file_name(title)}_steps",
         pd.DataFrame(lines).fillna(""),
-        STEPS,
+        STEPS + STARTS * bool(rows["starts_mean"].notna().any()),
     )
 
 
@@ -194,6 +229,7 @@ def _learned(results: pd.DataFrame) -> pd.DataFrame:
     parts = [
         at_largest_budget(each.rows).assign(comparison=each.title)
         for each in comparisons(answered(results))
+        if not each.nested
     ]
     if not parts:
         return results.assign(comparison="", case="", line="")
@@ -273,6 +309,14 @@ def _against(row: Any) -> dict[str, str]:
     return {f"more than {row.against}": said}
 
 
+def _starts(row: Any) -> dict[str, str]:
+    """Of a search with restarts."""
+    if pd.isna(row.starts_mean):
+        return {}
+    errors = f"{_number(row.starts_mean)} / {_number(row.mse)} / {_number(row.starts_best)}"
+    return {"starts: errors": errors, "starts: correlation": _number(row.starts_correlation)}
+
+
 def _at_prices(row: Any) -> str:
     skills = [row[f"halting_skill_{price:g}"] for price in PRICES]
     return "" if all(map(pd.isna, skills)) else " / ".join(_number(each) or "-" for each in skills)
@@ -312,7 +356,7 @@ def _latex(table: Table) -> str:
 def failures(results: pd.DataFrame) -> pd.DataFrame:
     """A row of every run and test that did not finish, or is not finite."""
     failed = results[results["status"] != "ok"]
-    return failed.drop_duplicates(["run_key", "size", "difficulty"])
+    return failed.drop_duplicates(["run_key", *CASE])
 
 
 def _unfinished(results: pd.DataFrame) -> list[str]:

@@ -34,6 +34,9 @@ class ReplayPlan:
         at_least(1, capacity=self.capacity)
 
 
+ENDS_WITHIN = 10_000  # steps, of a method that is done by itself
+
+
 class Method(nn.Module, ABC):
     """A way to answer the problems of one task.
 
@@ -62,6 +65,10 @@ class Method(nn.Module, ABC):
     def can_express(cls, task: Task) -> bool:
         """Whether some parameters come close to the answers of the task's training problems."""
         return True
+
+    def allowed(self, steps: int) -> int:
+        """The steps that it may take of a budget: all that it needs, if it is done by itself."""
+        return ENDS_WITHIN if self.ends else steps
 
     @abstractmethod
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:

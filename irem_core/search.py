@@ -15,7 +15,7 @@ from irem_core.irem import IREM
 from irem_core.method import Method
 from irem_core.streams import stream
 from irem_core.tasks.matrix import uniform
-from irem_core.types import Landscape, Problem, Step
+from irem_core.types import Energy, Landscape, Problem, Step
 
 HALVED, GROWN = 0.5, 1.1
 
@@ -83,6 +83,7 @@ class Searching(Method):
     """A trained method that answers by a search on its energy."""
 
     name = "searching"
+    energy: Energy
 
     def __init__(self, method: IREM, search: Search) -> None:
         super().__init__(method.task)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.animation import FuncAnimation
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, answering
@@ -14,6 +17,7 @@ from benchmarks.metrics import Array
 from benchmarks.store import EXAMPLES, read_trace
 
 SHOWN = 6  # answers
+FRAMES = 25  # of the animation: the first steps, and the start
 
 
 def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
@@ -22,19 +26,70 @@ def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
     Above the answers, last the target; below the absolute errors. The colours go over the range of
     the target, and of the error at the start.
     """
+    found = _example(title, cases, folder)
+    return None if found is None else _draw(*found)
+
+
+def animation(title: str, cases: Cases, folder: Path) -> FuncAnimation | None:
+    """The same problem, every step a picture: the answer, its error, the target."""
+    found = _example(title, cases, folder)
+    return None if found is None else _animate(*found)
+
+
+def _example(title: str, cases: Cases, folder: Path) -> tuple[str, pd.DataFrame] | None:
     for case, lines in reversed(answering(cases).items()):
         for line in lines:
             first = next(line.done.itertuples())
             examples = read_trace(folder, first, EXAMPLES) if line.iterates else None
             if examples is not None:
-                return _draw(f"{title}, {case}: {line.name}", examples[examples["problem"] == 0])
+                return f"{title}, {case}: {line.name}", examples[examples["problem"] == 0]
     return None
 
 
+def shown_steps(last: int) -> list[int]:
+    """A few steps, the start and the last one among them, close at first."""
+    return [*np.unique(np.geomspace(1, last + 1, SHOWN).round().astype(int) - 1)]
+
+
+def square(values: Array) -> Array:
+    """A matrix that was flattened row by row."""
+    side = round(len(values) ** 0.5)
+    return np.asarray(values).reshape(side, side)
+
+
+def _animate(title: str, example: pd.DataFrame) -> FuncAnimation:
+    target, given = _target_and_answers(example)
+    figure, (axes,) = look.grid(title, 1, 3, height=1.8)
+    first, error, right = axes
+    colours: Any = {"vmin": target.min(), "vmax": target.max(), "cmap": "viridis"}
+    worst = np.abs(given.iloc[0] - target).max()
+    pictures = [
+        first.imshow(given.iloc[0], **colours),
+        error.imshow(np.abs(given.iloc[0] - target), vmin=0, vmax=worst, cmap="Greys"),
+    ]
+    right.imshow(target, **colours)
+    for panel, name in zip(axes, ("answer", "error", "target"), strict=True):
+        panel.set(xticks=[], yticks=[], xlabel=name)
+
+    def show(step: int) -> list[AxesImage]:
+        pictures[0].set_data(given[step])
+        pictures[1].set_data(np.abs(given[step] - target))
+        first.set_title("start" if step == 0 else f"step {step}")
+        error.set_title(f"{((given[step] - target) ** 2).mean():.2g}")
+        return pictures
+
+    return FuncAnimation(figure, show, [*given.index[:FRAMES]], interval=250, repeat_delay=2000)
+
+
+def _target_and_answers(example: pd.DataFrame) -> tuple[Array, pd.Series]:
+    """The target, and the answers by their steps."""
+    target = square(example[example["kind"] == "target"]["values"].iloc[0])
+    return target, example[example["kind"] == "answer"].set_index("step")["values"].map(square)
+
+
 def _draw(title: str, example: pd.DataFrame) -> Figure:
-    target = _square(example[example["kind"] == "target"]["values"].iloc[0])
-    given = example[example["kind"] == "answer"].set_index("step")["values"].map(_square)
-    steps = np.unique(np.geomspace(1, given.index.max() + 1, SHOWN).round().astype(int) - 1)
+    target, given = _target_and_answers(example)
+    steps = shown_steps(given.index.max())
     figure, axes = look.grid(title, 2, len(steps) + 1, height=1.1)
     low, high = target.min(), target.max()
     worst = np.abs(given.iloc[0] - target).max()
@@ -53,8 +108,3 @@ def _draw(title: str, example: pd.DataFrame) -> Figure:
     figure.colorbar(answer, ax=axes[0], shrink=0.9)
     figure.colorbar(error, ax=axes[1], shrink=0.9)
     return figure
-
-
-def _square(values: Array) -> Array:
-    side = round(len(values) ** 0.5)
-    return np.asarray(values).reshape(side, side)

@@ -91,9 +91,15 @@ class GraphTask(ABC):
         )
         mask = pair_mask(nodes, self.size)  # [B, N²]
         edges = self._draw(nodes, generator, dtype).flatten(1) * mask
-        answer = self.answer(edges.unflatten(1, (self.size, self.size)), nodes).flatten(1) * mask
         start = uniform((count, self.n_out), generator, dtype) * mask
-        return Batch(Problem(edges, start, nodes), answer)
+        problem = Problem(edges, start, nodes)
+        return Batch(problem, self.exact(problem))
+
+    def exact(self, problem: Problem) -> Float[Tensor, "B N*N"]:
+        """The right answers to any problems of this kind."""
+        assert problem.nodes is not None
+        edges = problem.x.unflatten(1, (problem.side, problem.side))
+        return self.answer(edges, problem.nodes).flatten(1) * problem.mask
 
     @abstractmethod
     def answer(
@@ -177,7 +183,7 @@ class ShortestPath(GraphTask):
     def answer(
         self, edges: Float[Tensor, "B N N"], nodes: Int[Tensor, " B"]
     ) -> Float[Tensor, "B N N"]:
-        real = pair_mask(nodes, self.size).view(edges.shape)
+        real = pair_mask(nodes, edges.shape[1]).view(edges.shape)
         return shortest_distances(edges.masked_fill(~real, torch.inf)).masked_fill(~real, 0)
 
     def _draw(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -54,17 +54,30 @@ class MatrixTask(ABC):
         return self.size**2
 
     def at(self, difficulty: str | float) -> Self:
-        """The same task at another difficulty; ``same`` is the task as it stands."""
+        """The same task at another difficulty; ``same`` is the task as it stands.
+
+        A number is a value of the difficulty parameter, ``ridge=0.2`` one of any parameter.
+        """
         if difficulty == "same":
             return self
         level = self.harder if difficulty == "harder" else difficulty
-        if isinstance(level, str):
+        name, _, value = str(level).rpartition("=")
+        name = name or self.difficulty
+        try:
+            changed: dict[str, Any] = {name: float(value)}
+        except ValueError:
+            name = ""
+        if name not in self.levels():
             raise ValueError(
-                f"{self.name}: difficulty must be 'same', 'harder' or a value of "
-                f"{self.difficulty}, not {difficulty!r}"
+                f"{self.name}: difficulty must be 'same', 'harder', a value of {self.difficulty} "
+                f"or NAME=VALUE, NAME one of {', '.join(self.levels())}, not {difficulty!r}"
             )
-        changed: dict[str, Any] = {self.difficulty: float(level)}
         return replace(self, **changed)
+
+    @classmethod
+    def levels(cls) -> list[str]:
+        """The parameters that can make a test problem harder or easier."""
+        return [field.name for field in fields(cls) if isinstance(field.default, float)]
 
     def difficulty_of(self, size: int) -> str:
         """``same``: the size of a matrix does not make it harder, its difficulty parameter does."""
@@ -146,28 +159,36 @@ class Addition(MatrixTask):
         terms = uniform((count, 2, self.size, self.size), generator, dtype, self.scale)
         return terms, terms.sum(dim=1)
 
+    def exact(self, problem: Problem) -> Float[Tensor, "B n_out"]:
+        """The right answers to any problems of this kind."""
+        return problem.x.unflatten(1, (2, -1)).sum(dim=1)
+
 
 @dataclass(frozen=True)
 class Completion(MatrixTask):
-    """M * R -> R: half of the entries of a noisy matrix of low rank are set to 0.
+    """M * R -> R: of a noisy matrix of low rank each entry is observed by chance, or else 0.
 
     R = amplitude * U V' + 0.1 N with U and V n x 10, all from N(0, 1). The answer includes the
-    noise, and no channel says which entries were observed. Another ``rank`` leaves the entries the
-    variance that they have at 10.
+    noise, and no channel says which entries were observed; ``observed`` is their expected share.
+    Another ``rank`` leaves the entries the variance that they have at 10.
     """
 
     amplitude: float = 1 / 20
     rank: int = 10
+    observed: float = 0.5
 
     name: ClassVar[str] = "completion"
     difficulty: ClassVar[str] = "amplitude"
     harder: ClassVar[float] = 1 / 5
     noise: ClassVar[float] = 0.1
-    observed: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, rank=self.rank)
+        positive(observed=self.observed)
+        if self.observed > 1:
+            raise ValueError(f"observed must be at most 1, not {self.observed!r}")
+        object.__setattr__(self, "observed", float(self.observed))
 
     def _draw(
         self, count: int, generator: torch.Generator, dtype: torch.dtype
@@ -201,3 +222,8 @@ class Inverse(MatrixTask):
         matrix = 2 * root @ root.mT + self.ridge * eye
         # always there, the ridge being positive; to check it the host would have to wait
         return matrix, torch.linalg.inv_ex(matrix).inverse
+
+    def exact(self, problem: Problem) -> Float[Tensor, "B n_out"]:
+        """The right answers to any problems of this kind; not finite where there is none."""
+        matrices = problem.x.unflatten(1, (self.size, self.size))
+        return torch.linalg.inv_ex(matrices).inverse.flatten(1)

@@ -7,7 +7,7 @@ from scipy.sparse.csgraph import connected_components, floyd_warshall
 
 from baselines import programmatic
 from baselines.programmatic import Programmatic, newton_schulz, soft_impute
-from benchmarks.evaluation import draw_test_problems
+from benchmarks.problems import draw_test_problems
 from irem_core.streams import stream
 from irem_core.tasks import (
     Addition,

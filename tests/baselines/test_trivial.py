@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from baselines.trivial import Trivial, TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic
-from benchmarks.evaluation import draw_test_problems, yardstick
+from benchmarks.problems import draw_test_problems, yardstick
 from irem_core.streams import stream
 from irem_core.tasks import (
     Addition,

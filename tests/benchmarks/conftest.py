@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from baselines.best_known import BestKnown
-from benchmarks.evaluation import Trace, Yardstick, rows
+from benchmarks.evaluation import Trace, rows
 from benchmarks.execute import columns
+from benchmarks.problems import Yardstick
 from benchmarks.provenance import provenance
 from benchmarks.runs import Evaluation, Run
 from benchmarks.store import EXAMPLES, TRACE, Store

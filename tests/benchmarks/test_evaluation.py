@@ -10,15 +10,9 @@ from baselines.best_known import BestKnown
 from baselines.feedforward import Feedforward
 from baselines.ponder import Ponder
 from baselines.programmatic import Programmatic
-from benchmarks.evaluation import (
-    Trace,
-    Yardstick,
-    draw_test_problems,
-    rows,
-    trace,
-    yardstick,
-)
+from benchmarks.evaluation import Trace, rows, trace
 from benchmarks.flops import FlopCounter
+from benchmarks.problems import Yardstick, draw_test_problems, yardstick
 from benchmarks.runs import Evaluation
 from irem_core import IREM, Addition
 from irem_core.engine import train

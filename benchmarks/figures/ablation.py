@@ -1,0 +1,65 @@
+"""What a setting is worth: lines that differ in their settings alone, beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from benchmarks.figures import look
+from benchmarks.lines import Cases, Line, answering
+
+COSTS = {
+    "train_seconds": ("seconds of training", 1.0),
+    "peak_bytes": ("peak memory, MB", 1e-6),
+    "flops": ("operations a problem", 1.0),
+}
+
+
+def ablations(title: str, cases: Cases) -> Iterator[tuple[str, Figure]]:
+    """A figure for every method that learned and whose lines differ in their settings."""
+    shown = answering(cases)
+    methods = dict.fromkeys(line.method for lines in shown.values() for line in lines)
+    for method in methods:
+        every = [line for lines in shown.values() for line in lines if line.method == method]
+        if every[0].learns and len({line.name for line in every}) > 1:
+            yield method, _draw(f"{title}: {method}", method, every)
+
+
+def _draw(title: str, method: str, every: list[Line]) -> Figure:
+    """The mean error of every case, and what it cost; a point a setting, its seeds around it."""
+    rows = pd.concat([line.done.assign(setting=_setting(line.name, method)) for line in every])
+    settings = rows["setting"].unique()
+    costs = {name: said for name, said in COSTS.items() if rows[name].notna().all()}
+    height = 0.7 + 0.22 * len(settings) * max(1.0, rows["case"].nunique() / 3)
+    figure, ((first, *others),) = look.grid(
+        title, 1, 1 + len(costs), height=max(height, 1.6), sharey=True
+    )
+    look_of = {"linestyle": "none", "errorbar": ("pi", 100), "markersize": 3.5, "linewidth": 1}
+    sns.pointplot(
+        rows,
+        x="mse",
+        y="setting",
+        hue="case",
+        ax=first,
+        dodge=0.5 * (rows["case"].nunique() > 1),
+        palette="colorblind",
+        markers=look.MARKERS[: rows["case"].nunique()],
+        **look_of,
+    )
+    first.set(xlabel="mean squared error", ylabel="", xscale="log")
+    first.get_legend().remove()
+    for panel, (name, (said, scale)) in zip(others, costs.items(), strict=True):
+        cost = rows.assign(cost=rows[name] * scale)
+        sns.pointplot(cost, x="cost", y="setting", ax=panel, color="0.35", **look_of)
+        panel.set(xlabel=said, ylabel="")
+        panel.set_xlim(left=0)
+    look.legend(figure, [first])
+    return figure
+
+
+def _setting(name: str, method: str) -> str:
+    """What is special about a line."""
+    return name.removeprefix(method).strip(" ()") or "usual"

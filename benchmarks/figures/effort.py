@@ -1,0 +1,72 @@
+"""Adaptive computation: whether harder problems get more steps, and whether they should."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.figures import look
+from benchmarks.hardness import hardness
+from benchmarks.lines import Cases, Line, answering
+from benchmarks.registry import task_named
+
+RULES = {"stopped": "its energy stops falling", "halted_expected": "it halts"}
+BINS = 5  # of a case
+
+
+def effort(title: str, cases: Cases) -> Figure | None:
+    """Steps against how hard a problem is: left those taken, right those after which it errs least.
+
+    A row a method that stops by itself, a colour a case; each point is a fifth of its problems.
+    """
+    able = [line for lines in answering(cases).values() for line in lines if _rule(line)]
+    said = hardness(task_named(able[0].rows["task"].iloc[0])()) if able else None
+    if said is None:
+        return None
+    points = pd.concat([_points(line) for line in able])
+    if points.empty:
+        return None
+    names = [*dict.fromkeys(points["line"])]
+    figure, axes = look.grid(title, len(names), 2, sharex=True, sharey="row")
+    styles = look.looks(points["case"])
+    markers = dict(zip(styles, look.MARKERS * len(styles), strict=False))
+    for row, name in zip(axes, names, strict=True):
+        of_one = points[points["line"] == name]
+        for case, rows in of_one.groupby("case", sort=False):
+            style = styles[str(case)] | {"marker": markers[str(case)], "markersize": 4}
+            for panel, what in zip(row, ("taken", "best"), strict=True):
+                panel.plot(rows["hardness"], rows[what], label=case, **style)
+        row[0].set_ylabel(f"steps, {name}")
+        row[0].set_title(f"until {RULES[of_one['rule'].iloc[0]]}")
+        row[1].set_title("until it errs least")
+    _hardness_axis(axes[-1], said.name, points["hardness"])
+    look.legend(figure, axes.ravel())
+    return figure
+
+
+def _rule(line: Line) -> str:
+    """The rule by which it stops, where it is known how hard the problems are."""
+    known = bool(line.traces) and all(trace.hardness is not None for trace in line.traces)
+    rules = [rule for rule in RULES if known and all(rule in each for each in line.choices)]
+    return rules[0] if rules and line.selection == "last" else ""
+
+
+def _points(line: Line) -> pd.DataFrame:
+    """Means over fifths of the problems, from the easiest number on, all seeds together."""
+    rule = _rule(line)
+    every = []
+    for trace, choices in zip(line.traces, line.choices, strict=True):
+        of_problems = {"hardness": trace.hardness, "taken": choices[rule].steps}
+        every.append(pd.DataFrame(of_problems | {"best": trace.errors.argmin(axis=0)}))
+    problems = pd.concat(every).dropna()
+    fifth = pd.qcut(problems["hardness"], BINS, labels=False, duplicates="drop")
+    means = problems.groupby(fifth).mean()
+    return means.assign(line=line.name, case=line.case, rule=rule)
+
+
+def _hardness_axis(axes: list[Axes], name: str, numbers: pd.Series) -> None:
+    for panel in axes:
+        panel.set_xlabel(name)
+        if numbers.min() > 0 and numbers.max() > 10 * numbers.min():
+            panel.set_xscale("log")

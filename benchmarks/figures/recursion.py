@@ -1,0 +1,59 @@
+"""What becomes of an error when answers are asked about again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.figures import look
+from benchmarks.lines import Cases, answering
+
+PUBLISHED = Path(__file__).parents[1] / "published" / "recursive_addition_error.csv"
+
+
+def error_by_times(title: str, cases: Cases) -> Figure | None:
+    """Error of the whole against how often an expression was applied, a line a method.
+
+    The published curve of additions is dotted; its point k is taken to be after k + 1 additions.
+    """
+    shown = [line for lines in answering(cases).values() for line in lines]
+    known = [line for lines in cases.values() for line in lines]
+    times = sorted({_times(line.rows) for line in shown})
+    if len(times) < 2:
+        return None
+    published = _published(title, times[-1])
+    figure, axes = look.grid(title, 1, 2 if published else 1, height=2.8, sharey=True)
+    panel = axes[0, 0]
+    drawn = look.looks(line.name for line in shown)
+    for name, style in drawn.items():
+        points = pd.concat([line.done for line in shown if line.name == name])
+        look.draw(panel, points, "times", "mse", label=name, **style)
+    trivial = {_times(line.rows): line.trivial for line in known}
+    panel.plot(times, [trivial[t] for t in times], "-.", label="best trivial", **look.GREY)
+    styles = look.looks(published)
+    for name, points in published.items():
+        label = f"{name}, as published"
+        look.draw(axes[0, 1], points, "times", label=label, **styles[name])
+    errors = pd.concat([line.done["mse"] for line in shown] + [pd.Series(trivial.values())])
+    look.error_axis(axes[0], errors, max(trivial.values()))
+    for each in axes[0]:
+        each.set(xlabel="times applied", xlim=(1, times[-1]))
+    panel.set_ylabel("mean squared error")
+    look.legend(figure, axes[0])
+    return figure
+
+
+def _times(rows: pd.DataFrame) -> int:
+    return int(rows["times"].iloc[0])
+
+
+def _published(title: str, most: int) -> dict[str, pd.DataFrame]:
+    """The paper's own curves, of recursive addition of 20 x 20 matrices."""
+    if title != "addition(_, a), n=20":
+        return {}
+    points = pd.read_csv(PUBLISHED)
+    points = points.assign(times=points["composed_operations"] + 1, error=points["mse"])
+    points = points[points["times"] <= most]
+    return {str(name): curve for name, curve in points.groupby("method", sort=False)}

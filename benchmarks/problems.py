@@ -1,0 +1,119 @@
+"""The test problems of an evaluation, and what errors on them are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from baselines.best_known import BestKnown, best_known
+from benchmarks.expressions import Expression, Nested, Solve
+from benchmarks.registry import TRIVIAL
+from benchmarks.runs import Evaluation, Run
+from irem_core.method import Method
+from irem_core.metric import mean_squared_error
+from irem_core.precision import DTYPES, precision
+from irem_core.streams import stream
+from irem_core.types import Batch, Problem, Task, last
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What an error on a set of test problems is held against."""
+
+    mse_trivial: float  # of the best trivial predictor on the same problems
+    best: BestKnown | None
+    variance: float  # of the answers at ``same`` difficulty
+
+
+def draw_test_problems(task: Task, count: int) -> Batch:
+    """The test problems of a task as it is tested: the same always, drawn on the CPU in float64."""
+    return task.draw(count, stream("test", task), torch.float64)
+
+
+@cache
+def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
+    """For test problems of ``tested``, by predictors fitted on ``task``, which is trained on."""
+    batch = draw_test_problems(tested, problems)
+    best = best_known(tested, problems)
+    return Yardstick(min(_trivial_errors(task, batch)), best, _variance(task))
+
+
+class Posed:
+    """The test problems of a run's evaluations; nested ones go on from those of before."""
+
+    def __init__(self, run: Run, method: Method, part: Callable[[Run], Method]) -> None:
+        """part: the trained method of another run, which solves what is within an expression."""
+        self.run, self.method, self.part = run, method, part
+        self.nested: dict[str, list[Nested]] = {}  # with the method first, then the trivial ones
+
+    def problems(self, evaluation: Evaluation) -> tuple[Batch, Yardstick]:
+        """On the CPU in float64, each with its start."""
+        own, asked = self.run.task, evaluation.inference
+        if asked.expression:
+            learned, *trivial = self._nested(evaluation)
+            batch = learned.batch(asked.times)
+            errors = [nested.error(asked.times) for nested in trivial]
+            against = Yardstick(min(errors), BestKnown(0.0, 0.0), _variance(own))
+        else:
+            tested = own.test(evaluation.size, evaluation.difficulty)
+            batch = draw_test_problems(tested, evaluation.problems)
+            against = yardstick(own, tested, evaluation.problems)
+        return Batch(asked.started(batch.problem, own), batch.target), against
+
+    def _nested(self, evaluation: Evaluation) -> list[Nested]:
+        key = evaluation.asked(times=1).key(self.run.task)
+        if key not in self.nested:
+            self.nested[key] = list(self._made(evaluation))
+        return self.nested[key]
+
+    def _made(self, evaluation: Evaluation) -> Iterator[Nested]:
+        """An expression, solved by the run's method and by each trivial predictor."""
+        runs = {run.task.name: run for run in (self.run, *evaluation.parts)}
+        expression = Expression.parse(evaluation.inference.expression)
+        tested = {
+            name: run.task.test(evaluation.size, evaluation.difficulty)
+            for name, run in runs.items()
+        }
+        methods = {name: self._method(run, evaluation) for name, run in runs.items()}
+        steps = max(evaluation.steps)
+        solvers = {name: _solver(each, steps, self.run.dtype) for name, each in methods.items()}
+        yield Nested(expression, tested, solvers, evaluation.problems)
+        for cls in TRIVIAL:
+            if all(cls.answers_task(run.task) for run in runs.values()):
+                solvers = {n: _solver(cls(run.task).double(), 1) for n, run in runs.items()}
+                yield Nested(expression, tested, solvers, evaluation.problems)
+
+    def _method(self, run: Run, evaluation: Evaluation) -> Method:
+        return evaluation.inference.of(self.method if run is self.run else self.part(run))
+
+
+@torch.no_grad()
+def _trivial_errors(task: Task, batch: Batch) -> list[float]:
+    predictors = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
+    answers = [p.solve(batch.problem, steps=1).answers[-1] for p in predictors]
+    return [mean_squared_error(answer, batch).item() for answer in answers]
+
+
+@cache
+def _variance(task: Task) -> float:
+    """Of the answers that are trained on."""
+    same = task.draw(4096, stream("variance", task), torch.float64)
+    return same.target[same.problem.mask].var().item()
+
+
+def _solver(method: Method, steps: int, dtype: str = "float64") -> Solve:
+    """The last answers of a method, on the CPU in float64."""
+    place = next((p.device for p in method.parameters()), torch.device("cpu"))
+
+    @torch.no_grad()
+    def solve(problem: Problem) -> Float[Tensor, "B n_out"]:
+        with precision(dtype, place):
+            taken = method.unroll(problem.to(place, DTYPES[dtype]), method.allowed(steps))
+            return last(taken).answer.to("cpu", torch.float64)
+
+    return solve

@@ -1,0 +1,111 @@
+import pytest
+import torch
+
+from benchmarks.errors import UsageError
+from benchmarks.expressions import Below, Call, Expression, Input, Nested
+from irem_core import Addition, ConnectedComponents, Inverse, ShortestPath
+
+N, B = 3, 5
+
+
+def exactly(task):
+    return lambda problem: task.exact(problem)
+
+
+def nested(text, *tasks, solvers=None):
+    named = {task.name: task for task in tasks}
+    solvers = solvers or {name: exactly(task) for name, task in named.items()}
+    return Nested(Expression.parse(text), named, solvers, B)
+
+
+def test_an_expression_is_a_tree():
+    parsed = Expression.parse("connected_components(shortest_path(w) < 0.4)")
+    path = Call("shortest_path", (Input("w"),))
+    assert parsed.root == Call("connected_components", (Below(path, 0.4),))
+    assert parsed.task == "connected_components"
+    assert parsed.tasks == ["connected_components", "shortest_path"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("addition(a", "cannot be read"),
+        ("a", "must be a task"),
+        ("addition(a)", "addition takes 2 inputs in an expression, not 1"),
+        ("additoin(a, b)", "Did you mean 'addition'"),
+        ("completion(a)", "completion has no exact answer"),
+        ("addition(a, b + c)", "'b \\+ c' can be no part of an expression"),
+        ("addition(a, key=b)", "can be no part of an expression"),
+        ("connected_components(w > 0.4)", "can be no part of an expression"),
+        ("inverse(shortest_path(w))", "a matrix is no graph"),
+    ],
+)
+def test_what_is_no_expression_is_named(text, said):
+    with pytest.raises((ValueError, UsageError), match=said):
+        Expression.parse(text)
+
+
+def test_a_sum_of_a_sum_of_a_sum():
+    sums = nested("addition(_, a)", Addition(size=N))
+    for times in (1, 2, 3):
+        batch = sums.batch(times)
+        terms = batch.problem.x.view(B, 2, -1)
+        torch.testing.assert_close(batch.target, terms.sum(dim=1))
+        assert sums.error(times) == pytest.approx(0)
+    torch.testing.assert_close(sums.batch(3).problem.x[:, : N * N], sums.batch(2).target)
+    assert not torch.equal(sums.batch(2).problem.x[:, N * N :], sums.batch(3).problem.x[:, N * N :])
+
+
+def test_a_solver_gets_its_own_answer_and_the_target_stays_exact():
+    too_much = {"addition": lambda problem: Addition(size=N).exact(problem) + 1}
+    sums = nested("addition(_, a)", Addition(size=N), solvers=too_much)
+    assert [sums.error(times) for times in (1, 2, 3)] == pytest.approx([1, 4, 9])
+
+
+def test_what_is_before_is_solved_once():
+    asked = []
+
+    def solve(problem):
+        asked.append(len(problem))
+        return Addition(size=N).exact(problem)
+
+    sums = nested("addition(_, a)", Addition(size=N), solvers={"addition": solve})
+    for times in (2, 4, 3):
+        sums.batch(times)
+    assert len(asked) == 3
+
+
+def test_the_same_name_is_the_same_input():
+    twice = nested("addition(a, a)", Addition(size=N)).batch(1).problem.x.view(B, 2, -1)
+    assert torch.equal(twice[:, 0], twice[:, 1])
+
+
+def test_the_inverse_of_an_inverse_is_the_matrix():
+    batch = nested("inverse(inverse(s))", Inverse(size=N)).batch(1)
+    given = torch.linalg.inv(batch.problem.x.view(B, N, N))
+    torch.testing.assert_close(batch.target.view(B, N, N), given)
+    assert (given.diagonal(dim1=1, dim2=2) > 0.5).all()  # the ridge
+
+
+def test_parts_are_inputs_of_their_task():
+    batch = nested("addition(inverse(s), t)", Addition(size=N), Inverse(size=N)).batch(1)
+    first, second = batch.problem.x.view(B, 2, N, N).unbind(1)
+    torch.testing.assert_close(first, first.mT)  # the inverse of a symmetric matrix
+    assert second.abs().max() <= 1
+    torch.testing.assert_close(batch.target.view(B, N, N), first + second)
+
+
+def test_components_of_near_nodes():
+    tasks = [
+        ConnectedComponents(size=6, smallest=6),
+        ShortestPath(size=6, smallest=6),
+    ]
+    batch = nested("connected_components(shortest_path(w) < 0.4)", *tasks).batch(1)
+    assert set(batch.problem.x.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(batch.target, tasks[0].exact(batch.problem))
+
+
+def test_problems_are_the_same_every_time():
+    first, again = (nested("addition(a, b)", Addition(size=N)).batch(2) for _ in range(2))
+    assert torch.equal(first.problem.x, again.problem.x)
+    assert torch.equal(first.problem.start, again.problem.start)
