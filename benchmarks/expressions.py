@@ -10,7 +10,7 @@ any other the first time; all other inputs are new every time.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
@@ -122,17 +122,14 @@ class Values(NamedTuple):
 class Nested:
     """An expression with solvers of its tasks, applied to ``count`` problems.
 
-    tasks: those that every part is drawn from, by name; they are of one size.
+    tasks: those that every part is drawn from, of one size; solvers: by the name of a task.
     """
 
     def __init__(
-        self,
-        expression: Expression,
-        tasks: Mapping[str, Task],
-        solvers: Mapping[str, Solve],
-        count: int,
+        self, text: str, tasks: Iterable[Task], solvers: Mapping[str, Solve], count: int
     ) -> None:
-        self.expression, self.tasks, self.solvers = expression, tasks, solvers
+        self.expression, self.solvers = Expression.parse(text), solvers
+        self.tasks = {task.name: task for task in tasks}
         self.count = count
         self.batch = cache(self._batch)  # of times: the one before is what the next goes on from
         self.answer = cache(self._answer)

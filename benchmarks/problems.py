@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from baselines.best_known import BestKnown, best_known
-from benchmarks.expressions import Expression, Nested, Solve
+from benchmarks.expressions import Nested, Solve
 from benchmarks.registry import TRIVIAL
 from benchmarks.runs import Evaluation, Run
 from irem_core.method import Method
@@ -49,15 +49,15 @@ class Posed:
     def __init__(self, run: Run, method: Method, part: Callable[[Run], Method]) -> None:
         """part: the trained method of another run, which solves what is within an expression."""
         self.run, self.method, self.part = run, method, part
-        self.nested: dict[str, list[Nested]] = {}  # with the method first, then the trivial ones
+        self.nested: dict[str, Nested] = {}
 
     def problems(self, evaluation: Evaluation) -> tuple[Batch, Yardstick]:
         """On the CPU in float64, each with its start."""
         own, asked = self.run.task, evaluation.inference
         if asked.expression:
-            learned, *trivial = self._nested(evaluation)
-            batch = learned.batch(asked.times)
-            errors = [nested.error(asked.times) for nested in trivial]
+            batch = self._nested(evaluation).batch(asked.times)
+            trivial = _trivially_nested(asked.expression, *self._tasks(evaluation))
+            errors = [each.error(asked.times) for each in trivial]
             against = Yardstick(min(errors), BestKnown(0.0, 0.0), _variance(own))
         else:
             tested = own.test(evaluation.size, evaluation.difficulty)
@@ -65,31 +65,43 @@ class Posed:
             against = yardstick(own, tested, evaluation.problems)
         return Batch(asked.started(batch.problem, own), batch.target), against
 
-    def _nested(self, evaluation: Evaluation) -> list[Nested]:
+    def _nested(self, evaluation: Evaluation) -> Nested:
         key = evaluation.asked(times=1).key(self.run.task)
         if key not in self.nested:
-            self.nested[key] = list(self._made(evaluation))
+            self.nested[key] = self._made(evaluation)
         return self.nested[key]
 
-    def _made(self, evaluation: Evaluation) -> Iterator[Nested]:
-        """An expression, solved by the run's method and by each trivial predictor."""
-        runs = {run.task.name: run for run in (self.run, *evaluation.parts)}
-        expression = Expression.parse(evaluation.inference.expression)
-        tested = {
-            name: run.task.test(evaluation.size, evaluation.difficulty)
-            for name, run in runs.items()
-        }
-        methods = {name: self._method(run, evaluation) for name, run in runs.items()}
-        steps = max(evaluation.steps)
-        solvers = {name: _solver(each, steps, self.run.dtype) for name, each in methods.items()}
-        yield Nested(expression, tested, solvers, evaluation.problems)
-        for cls in TRIVIAL:
-            if all(cls.answers_task(run.task) for run in runs.values()):
-                solvers = {n: _solver(cls(run.task).double(), 1) for n, run in runs.items()}
-                yield Nested(expression, tested, solvers, evaluation.problems)
+    def _made(self, evaluation: Evaluation) -> Nested:
+        """An expression that the run's method and those of its parts solve."""
+        steps, solvers = max(evaluation.steps), {}
+        for run in (self.run, *evaluation.parts):
+            method = self.method if run is self.run else self.part(run)
+            solvers[run.task.name] = _solver(evaluation.inference.of(method), steps, run.dtype)
+        _, tested, count = self._tasks(evaluation)
+        return Nested(evaluation.inference.expression, tested, solvers, count)
 
-    def _method(self, run: Run, evaluation: Evaluation) -> Method:
-        return evaluation.inference.of(self.method if run is self.run else self.part(run))
+    def _tasks(self, evaluation: Evaluation) -> tuple[tuple[Task, ...], tuple[Task, ...], int]:
+        """What is trained on and what is tested, of an expression, and how many problems."""
+        trained = tuple(run.task for run in (self.run, *evaluation.parts))
+        tested = tuple(task.test(evaluation.size, evaluation.difficulty) for task in trained)
+        return trained, tested, evaluation.problems
+
+
+@lru_cache(maxsize=4)  # they hold all of their problems
+def _trivially_nested(
+    expression: str, trained: tuple[Task, ...], tested: tuple[Task, ...], count: int
+) -> list[Nested]:
+    """The expression solved by each trivial predictor."""
+    return [
+        Nested(
+            expression,
+            tested,
+            {task.name: _solver(cls(task).double(), 1) for task in trained},
+            count,
+        )
+        for cls in TRIVIAL
+        if all(cls.answers_task(task) for task in trained)
+    ]
 
 
 @torch.no_grad()

@@ -13,9 +13,8 @@ def exactly(task):
 
 
 def nested(text, *tasks, solvers=None):
-    named = {task.name: task for task in tasks}
-    solvers = solvers or {name: exactly(task) for name, task in named.items()}
-    return Nested(Expression.parse(text), named, solvers, B)
+    solvers = solvers or {task.name: exactly(task) for task in tasks}
+    return Nested(text, tasks, solvers, B)
 
 
 def test_an_expression_is_a_tree():
