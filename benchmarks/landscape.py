@@ -43,9 +43,7 @@ def landscape(
         parts += [
             _on_grid(energy, problem, end, along, here, half),
             _projected("path", way, along, energy.at(_many(problem, len(way)))(answers)),
-            _projected(
-                "target", (target.double() - end)[None], along, energy.at(problem)(target[None])
-            ),
+            _projected("target", to_target, along, of_target),
         ]
         for part in parts[-3:]:
             part.insert(0, "plane", plane)

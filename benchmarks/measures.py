@@ -15,10 +15,10 @@ from benchmarks.metrics import (
     Array,
     allocation_test,
     anytime_score,
-    energy_rank_correlation,
     energy_rises,
     halting_skill,
     overthinking,
+    rank_correlation,
     skill,
     steps_to_target,
 )
@@ -65,7 +65,7 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
         that halts by chance; of several seeds the largest p.
     effort_correlation: Spearman's, over problems, of how hard one is (``hardness``) and the steps
         after which that rule stops.
-    energy_correlation: mean ``energy_rank_correlation``; energy_rises: ``energy_rises``.
+    energy_correlation: mean ``rank_correlation``; energy_rises: ``energy_rises``.
     starts_correlation: the same over the last answers from several starts; starts_mean,
         starts_best: their mean error, and the mean of the least one.
     """
@@ -216,7 +216,7 @@ def _of_trace(trace: Trace, budgets: tuple[float, float]) -> dict[str, float]:
     if budgets[0] < budgets[1]:
         about["anytime"] = anytime_score(trace.errors, trace.flops, *budgets)
     if trace.energies is not None:
-        correlations = energy_rank_correlation(trace.energies, trace.errors)
+        correlations = rank_correlation(trace.energies, trace.errors)
         about["energy_correlation"] = pd.Series(correlations).mean()  # of those that have one
         about["energy_rises"] = energy_rises(trace.energies)
     return about
@@ -232,7 +232,7 @@ def _over_starts(line: Line) -> dict[str, float]:
             frame.pivot(index="start", columns="problem", values=name).to_numpy()
             for name in ("energy", "error")
         )
-        correlations = pd.Series(energy_rank_correlation(energies, errors))
+        correlations = pd.Series(rank_correlation(energies, errors))
         each.append((correlations.mean(), errors.mean(), errors.min(axis=0).mean()))
     names = ("starts_correlation", "starts_mean", "starts_best")
     return dict(zip(names, np.mean(each, axis=0), strict=True))
@@ -255,6 +255,6 @@ def _of_halting(
     }
     about = skills | {"allocation_gain": gain, "allocation_p": p_value}
     if trace.hardness is not None:
-        hardness = pd.Series(trace.hardness)
-        about["effort_correlation"] = pd.Series(own.steps).corr(hardness, method="spearman")
+        effort = rank_correlation(own.steps[:, None], trace.hardness[:, None])
+        about["effort_correlation"] = float(effort[0])
     return about

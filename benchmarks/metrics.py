@@ -152,12 +152,12 @@ def allocation_test(
     return Allocation(float(gain), float(test.pvalue))
 
 
-def energy_rank_correlation(energies: Array, errors: Array) -> Array:
-    """Spearman's correlation of energy and error within each problem, over its answers: [B].
+def rank_correlation(first: Array, second: Array) -> Array:
+    """Spearman's correlation in each column, [K, B] -> [B]: over the K answers of a problem.
 
-    Both are [T+1, B]. NaN where either is the same for all answers of a problem.
+    Such as that of energy and error. NaN where either is the same in a whole column.
     """
-    ranks = [rankdata(each, axis=0) for each in (energies, errors)]
+    ranks = [rankdata(each, axis=0) for each in (first, second)]
     x, y = (each - each.mean(axis=0) for each in ranks)
     spread = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
     return np.divide(

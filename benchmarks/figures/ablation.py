@@ -46,7 +46,7 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
         ax=first,
         dodge=0.5 * (rows["case"].nunique() > 1),
         palette="colorblind",
-        markers=look.MARKERS[: rows["case"].nunique()],
+        markers=[*look.MARKERS[: rows["case"].nunique()]],
         **look_of,
     )
     first.set(xlabel="mean squared error", ylabel="", xscale="log")

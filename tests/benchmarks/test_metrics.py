@@ -12,11 +12,11 @@ from benchmarks.metrics import (
     anytime_score,
     at_cost,
     certain,
-    energy_rank_correlation,
     energy_rises,
     expected,
     halting_skill,
     overthinking,
+    rank_correlation,
     skill,
     solved,
     steps_to_target,
@@ -192,7 +192,7 @@ def test_steps_that_have_nothing_to_do_with_the_problems_gain_nothing():
 def test_energy_as_a_judge_by_hand():
     energies = np.array([[3.0, 1.0, 1.0], [2.0, 2.0, 1.0], [1.0, 3.0, 1.0]])
     errors = np.array([[9.0, 9.0, 3.0], [4.0, 4.0, 2.0], [1.0, 1.0, 1.0]])
-    found = energy_rank_correlation(energies, errors)
+    found = rank_correlation(energies, errors)
     assert found[:2] == pytest.approx([1, -1])
     assert math.isnan(found[2])
     assert energy_rises(energies) == pytest.approx(2 / 6)
@@ -203,7 +203,7 @@ def test_energy_as_a_judge_by_hand():
 def test_the_rank_correlation_is_that_of_scipy(energies, errors):
     steps, problems = (min(each) for each in zip(energies.shape, errors.shape, strict=True))
     energies, errors = energies[:steps, :problems], errors[:steps, :problems]
-    found = energy_rank_correlation(energies, errors)
+    found = rank_correlation(energies, errors)
     for i in range(problems):
         constant = np.ptp(energies[:, i]) == 0 or np.ptp(errors[:, i]) == 0
         right = np.nan if constant else spearmanr(energies[:, i], errors[:, i]).statistic
