@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from benchmarks.inference import Inference
 from benchmarks.registry import METHODS, task_named
 
 log = logging.getLogger(__name__)
 
+ASKED = {field.name for field in fields(Inference)}
 OF_CASES = ("expression", "times")
 """Settings that say which case a row is of."""
 
@@ -84,17 +86,23 @@ def file_name(title: str) -> str:
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in the order in which the methods are registered.
 
-    Of each in that of its settings, whose numbers grow, and the last answers first.
+    Of each in that of its settings, whose numbers grow, then other ways to ask it; the last answers
+    first.
     """
     order = {name: place for place, name in enumerate(METHODS)}
     rows = rows.sort_values("selection", key=lambda rules: rules != "last", kind="stable")
-    settings = sorted(rows["settings"].unique(), key=_with_numbers)
+    settings = sorted(rows["settings"].unique(), key=lambda text: (_is_asked(text), *_parts(text)))
     places = {text: place for place, text in enumerate(settings)}
     rows = rows.sort_values("settings", key=lambda texts: texts.map(places), kind="stable")
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def _with_numbers(text: str) -> list[tuple[float, str]]:
+def _is_asked(settings: str) -> bool:
+    """Whether a row is of another way to ask what is trained."""
+    return not ASKED.isdisjoint(json.loads(settings))
+
+
+def _parts(text: str) -> list[tuple[float, str]]:
     """A key to sort by, in which 30 comes before 100."""
     parts = re.split(r"(\d+\.?\d*)", text)
     return [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]

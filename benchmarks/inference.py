@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from benchmarks.errors import unknown
 from benchmarks.expressions import Expression
-from benchmarks.registry import METHODS, method_named
+from benchmarks.registry import METHODS
 from benchmarks.settings import Settings
 from irem_core.checks import at_least
 from irem_core.irem import IREM
@@ -42,8 +42,8 @@ class Inference(Search):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, times=self.times)
-        if self.start not in STARTS and method_named(self.start).learns:
-            raise unknown("start", self.start, [*STARTS, *_do_not_learn()])
+        if self.start not in (starts := [*STARTS, *_do_not_learn()]):
+            raise unknown("start", self.start, starts)
         if self.expression:
             Expression.parse(self.expression)
         elif self.times > 1:
@@ -91,8 +91,8 @@ class Inference(Search):
         return replace(problem, start=answer.to(problem.start))
 
 
-USUAL = Inference()
-
-
 def _do_not_learn() -> list[str]:
     return [name for name, method in METHODS.items() if not method.learns]
+
+
+USUAL = Inference()

@@ -152,7 +152,11 @@ def plan(preset: Preset, said: Settings) -> Planned:
 
     Raises UsageError if a method cannot be made with its settings, or no method fits a task.
     """
-    every = [each for name in preset.tasks for each in _plan_task(preset, task_named(name), said)]
+    tasks = [task_named(name) for name in preset.tasks]
+    for level in preset.difficulties:
+        if not any(_concerns(cls(), level) for cls in tasks):
+            raise UsageError(f"Difficulty {level!r} is a value of none of {preset.tasks}.")
+    every = [each for cls in tasks for each in _plan_task(preset, cls, said)]
     runs = list({run.key: (run, each) for run, each in every}.values())  # alike in variants
     planned = [(run, _asked(run, each, preset.tests, runs)) for run, each in runs]
     for run in {(run.method, run.task.name): run for run, _ in planned}.values():

@@ -430,6 +430,18 @@ def test_what_goes_wrong_with_seeds_at_once_is_in_their_rows(tmp_path, monkeypat
 
 
 ABLATIONS = [name for name in named_presets() if name.startswith("ablation-")]
+OF_CLAIMS = [*ABLATIONS, "adaptive", "recursion", "search"]
+
+
+@pytest.mark.parametrize("name", OF_CLAIMS)
+def test_the_preset_of_every_claim_runs_at_a_tiny_size(name, tmp_path):
+    assert run("--preset", name, "--smoke", "--threads", 1, "--out", tmp_path) == 0
+    results = read_results(tmp_path)
+    assert (results["status"] == "ok").all()
+    settings = {key for text in results["settings"] for key in json.loads(text)}
+    table = read_preset(name, smoke=True)
+    varied = [*table.get("tests", []), *table.get("variants", [])]
+    assert {key for each in varied for key in each.get("irem", each)} <= settings
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

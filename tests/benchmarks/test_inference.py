@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.errors import UsageError
+from benchmarks.inference import USUAL, Inference
+from benchmarks.preset import checked, read_preset
+from benchmarks.problems import Posed
+from benchmarks.runs import plan
+from irem_core import IREM, Addition, Inverse, ShortestPath
+from irem_core.search import Searching
+from irem_core.streams import stream
+
+RESULTS = Path(__file__).parents[2] / "results" / "quick"
+
+
+def preset(**changes):
+    tiny = read_preset("smoke") | {"tasks": ["addition"], "methods": ["irem", "recurrent"]}
+    return checked(tiny | changes)
+
+
+def test_what_is_usual_is_no_setting():
+    assert USUAL.unusual() == {}
+    assert Inference(momentum=0.5, times=1).unusual() == {"momentum": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"start": "zer"}, "Unknown start 'zer'. Did you mean 'zero'"),
+        ({"start": "irem"}, "Unknown start 'irem'"),
+        ({"times": 3}, "times is how often an expression is applied, and there is none"),
+        ({"expression": "addition(a)"}, "addition takes 2 inputs in an expression, not 1"),
+        ({"momentum": 1.5}, "momentum must be less than 1, not 1.5"),
+        ({"restart": 3}, "Unknown key 'restart'. Did you mean 'restarts'"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(wrong, said):
+    with pytest.raises(UsageError, match=said.replace("?", "\\?")):
+        preset(tests=[wrong])
+
+
+def test_only_a_descent_is_asked_in_another_way():
+    asked = {
+        run.method: [evaluation.inference.unusual() for evaluation in evaluations]
+        for run, evaluations in plan(preset(tests=[{"momentum": 0.5}], difficulties=["same"]), {})
+    }
+    assert asked == {"irem": [{}, {"momentum": 0.5}], "recurrent": [{}]}
+
+
+def test_every_method_is_asked_an_expression_with_the_most_steps_alone():
+    planned = plan(preset(tests=[{"expression": "addition(_, a)"}], difficulties=["same"]), {})
+    for _, evaluations in planned:
+        assert [each.steps for each in evaluations] == [(1, 2, 5), (5,)]
+
+
+def test_an_expression_needs_the_runs_of_its_parts():
+    tests = [{"expression": "addition(inverse(s), t)"}]
+    with pytest.raises(UsageError, match="needs irem trained on inverse too"):
+        plan(preset(tests=tests), {})
+    planned = plan(preset(tests=tests, tasks=["addition", "inverse"]), {})
+    parts = {
+        (run.method, part.method, part.task.name, part.seed)
+        for run, evaluations in planned
+        for evaluation in evaluations
+        for part in evaluation.parts
+    }
+    assert parts == {("irem", "irem", "inverse", 0), ("recurrent", "recurrent", "inverse", 0)}
+
+
+def test_ways_to_ask_have_evaluations_of_their_own_and_the_usual_one_keeps_its():
+    planned = plan(checked(read_preset("quick") | {"tests": [{"noise": 0.1}]}), {})
+    for run, evaluations in planned:
+        keys = [evaluation.key(run.task) for evaluation in evaluations]
+        assert len(set(keys)) == len(keys)
+        usual = [each.key(run.task) for each in evaluations if each.inference == USUAL]
+        written = {path.parent.name for path in RESULTS.glob(f"runs/{run.key}/*/rows.json")}
+        assert set(usual) == written
+
+
+def problem(task):
+    return task.draw(6, stream("test"), torch.float64).problem
+
+
+def test_a_descent_starts_where_it_is_told():
+    task = ShortestPath(size=4)
+    given = problem(task)
+    assert torch.equal(USUAL.started(given, task).start, given.start)
+    assert not Inference(start="zero").started(given, task).start.any()
+    copied = Inference(start="trivial_copy").started(given, task)
+    assert torch.equal(copied.start, given.x)
+    right = Inference(start="programmatic").started(given, task)
+    torch.testing.assert_close(right.start, task.exact(given))
+
+
+def test_the_usual_method_is_left_alone_and_another_one_searches():
+    method = IREM(Addition(size=2), hidden=4)
+    assert Inference(start="zero").of(method) is method
+    searching = Inference(restarts=2).of(method)
+    assert isinstance(searching, Searching)
+    assert searching.search.restarts == 2
+
+
+def test_nested_problems_go_through_the_methods_of_their_parts():
+    tests = [{"expression": "addition(inverse(s), t)"}]
+    small = preset(tests=tests, tasks=["addition", "inverse"], methods=["programmatic"])
+    run, evaluations = next(each for each in plan(small, {}) if each[0].task.name == "addition")
+    posed = Posed(run, run.untrained(), lambda part: part.untrained())
+    nested = next(each for each in evaluations if each.inference.expression)
+    batch, against = posed.problems(nested)
+    torch.testing.assert_close(run.task.exact(batch.problem), batch.target)
+    assert against.best.mse == 0
+    assert against.mse_trivial > 0
+
+
+def test_named_levels_concern_the_tasks_that_have_them():
+    levels = ["same", "ridge=0.2", "scale=2.0"]
+    planned = plan(preset(tasks=["addition", "inverse"], difficulties=levels), {})
+    tested = {run.task.name: [e.difficulty for e in each] for run, each in planned}
+    assert tested == {"addition": ["same", "scale=2.0"], "inverse": ["same", "ridge=0.2"]}
+    assert Inverse(size=3).test(3, "ridge=0.2") == Inverse(size=3, ridge=0.2)
+    with pytest.raises(UsageError, match="'rank=2' is a value of none of"):
+        plan(preset(difficulties=["same", "rank=2"]), {})
+    with pytest.raises(ValueError, match="NAME one of ridge, not 'scale=2'"):
+        Inverse(size=3).test(3, "scale=2")
