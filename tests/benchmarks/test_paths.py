@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,8 @@ LENGTHS = np.array([[0.0, 1, 3], [1, 0, 1], [3, 1, 0]])
 def test_by_hand():
     right = np.array([[0.0, 1, 2], [1, 0, 1], [2, 1, 0]])
     assert way(LENGTHS, right, 0, 2) == [0, 1, 2]
-    assert way(LENGTHS, LENGTHS + [[0, 0, 0], [0, 0, 5], [0, 0, 0]], 0, 2) == [0, 2]
+    past_one = np.where(LENGTHS[1, 2] == LENGTHS, 9, LENGTHS)
+    assert way(LENGTHS, past_one, 0, 2) == [0, 2]
 
 
 def test_it_ends_where_it_would_go_round_in_a_circle():
@@ -27,5 +30,5 @@ def test_by_the_right_distances_the_way_is_as_long_as_they_say(seed):
     lengths, distances = batch.problem.x.view(6, 6).numpy(), batch.target.view(6, 6).numpy()
     nodes = way(lengths, distances, 0, 5)
     assert nodes[-1] == 5
-    taken = sum(lengths[i, j] for i, j in zip(nodes, nodes[1:], strict=False))
+    taken = sum(lengths[i, j] for i, j in pairwise(nodes))
     np.testing.assert_allclose(taken, distances[0, 5], rtol=1e-5)
