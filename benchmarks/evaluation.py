@@ -123,8 +123,8 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
         halting=_array(torch.stack(halting)) if halting else None,
         needed=_needed(answers) if method.ends else None,
     )
-    if isinstance(method, Searching) and method.search.restarts > 1:
-        made = replace(made, starts=_starts(method, batch, steps))
+    if isinstance(method, Searching) and taken[-1].candidates is not None:
+        made = replace(made, starts=_starts(method, batch, taken[-1].candidates))
     return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
 
 
@@ -278,11 +278,11 @@ def _with_energies(made: Trace, energy: Energy, batch: Batch, answers: list[Tens
 
 
 @torch.no_grad()
-def _starts(method: Searching, batch: Batch, steps: int) -> pd.DataFrame:
-    """The candidates among which the lowest energy wins, of every problem."""
-    answers, energies = method.candidates(batch.problem, steps)
-    errors = torch.stack([squared_errors(each, batch) for each in answers.unbind(1)], dim=1)
-    problems, starts = energies.shape
+def _starts(method: Searching, batch: Batch, candidates: Tensor) -> pd.DataFrame:
+    """Energy and error of the candidates [B, K, n_out] among which the lowest energy wins."""
+    problems, starts = candidates.shape[:2]
+    energies = method.energy.at(method.started(batch.problem))(candidates.flatten(0, 1))
+    errors = torch.stack([squared_errors(each, batch) for each in candidates.unbind(1)], dim=1)
     return pd.DataFrame(
         {
             "problem": np.repeat(np.arange(problems, dtype=np.int32), starts),
@@ -304,10 +304,13 @@ def _hardness(task: Task, problem: Problem) -> Array | None:
 @torch.no_grad()
 def _timed(method: Method, problem: Problem, steps: int) -> tuple[list[Step], list[float]]:
     """The steps, and the seconds since the start at which each was there."""
-    taken, moments = [], []
+    taken: list[Step] = []
+    moments = []
     for step in method.unroll(problem, steps):
         if step.answer.is_cuda:
             torch.cuda.synchronize(step.answer.device)
+        if taken:  # many, and only those of the last step are looked at
+            taken[-1] = taken[-1]._replace(candidates=None)
         taken.append(step)
         moments.append(time.perf_counter())
     return taken, [moment - moments[0] for moment in moments]

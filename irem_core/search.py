@@ -92,31 +92,18 @@ class Searching(Method):
         self.search = search
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
-        for answers, energies in self._candidates(problem, steps):
-            chosen = answers[:, 0] if energies is None else _lowest(answers, energies)
-            yield Step(chosen)
-
-    def candidates(
-        self, problem: Problem, steps: int
-    ) -> tuple[Float[Tensor, "B K n_out"], Float[Tensor, "B K"]]:
-        """The answers from every start after ``steps`` steps, and their energies."""
-        *_, (answers, energies) = self._candidates(problem, steps)
-        assert energies is not None, "one start has no other to be chosen before"
-        return answers, energies
-
-    def _candidates(
-        self, problem: Problem, steps: int
-    ) -> Iterator[tuple[Float[Tensor, "B K n_out"], Float[Tensor, "B K"] | None]]:
-        """What there is of every start after 0, 1, ... steps; one start needs no energy."""
-        many = self._started(problem)
+        many = self.started(problem)
         landscape = self.energy.at(many)
         rule = SearchStep(self.search, landscape, many, self.step_size)
-        shape = (len(problem), self.search.restarts)
         for answers in descend(landscape, many.start, steps, rule):
-            energies = landscape(answers).view(shape) if self.search.restarts > 1 else None
-            yield answers.view(*shape, -1), energies
+            if self.search.restarts == 1:
+                yield Step(answers)
+            else:
+                candidates = answers.view(len(problem), self.search.restarts, -1)
+                chosen = _lowest(candidates, landscape(answers).view(candidates.shape[:2]))
+                yield Step(chosen, candidates=candidates)
 
-    def _started(self, problem: Problem) -> Problem:
+    def started(self, problem: Problem) -> Problem:
         """Every problem as often as there are starts, one after the other; its own start first."""
         count = self.search.restarts
         if count == 1:

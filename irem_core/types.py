@@ -117,10 +117,13 @@ class Step(NamedTuple):
 
     halting: of a method that decides itself when to stop, the probability that it halts here if it
         has not halted before.
+    candidates: of a method that descends from several starts, the answers that this one is the best
+        of by their energy.
     """
 
     answer: Float[Tensor, "B n_out"]
     halting: Float[Tensor, " B"] | None = None
+    candidates: Float[Tensor, "B K n_out"] | None = None
 
 
 def last(steps: Iterable[T]) -> T:
