@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.cases import Comparison, comparisons
 from benchmarks.hardness import hardness
-from benchmarks.lines import Line, lines
+from benchmarks.lines import Line, by_method, lines
 from benchmarks.metrics import Array
 from benchmarks.registry import task_named
 from benchmarks.schema import read_results
@@ -52,7 +52,7 @@ def claims(folder: Path) -> list[Claim]:
         if comparison.nested:
             found += _recursion(comparison, folder)
             continue
-        cases = {case: _by_method(lines(comparison, folder, case)) for case in comparison.cases}
+        cases = {case: by_method(lines(comparison, folder, case)) for case in comparison.cases}
         where, methods = comparison.cases[-1], cases[comparison.cases[-1]]
         found += [
             claim(f"{comparison.title}, {where}", methods)
@@ -60,12 +60,6 @@ def claims(folder: Path) -> list[Claim]:
         ]
         found += [claim for methods in cases.values() for claim in _quoted(methods)]
     return found
-
-
-def _by_method(every: list[Line]) -> dict[str, Line]:
-    """Of each method that has a result the line whose settings differ least from the protocol's."""
-    usual = sorted(every, key=lambda line: len(line.rows["settings"].iloc[0]), reverse=True)
-    return {line.method: line for line in usual if len(line.done)}
 
 
 def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
@@ -154,7 +148,7 @@ def _thinks_longer(where: str, methods: dict[str, Line]) -> Claim:
 def _recursion(comparison: Comparison, folder: Path) -> list[Claim]:
     """Against every published baseline, after the most times that an expression was applied."""
     case = comparison.cases[-1]
-    methods = _by_method(lines(comparison, folder, case))
+    methods = by_method(lines(comparison, folder, case))
     return [_errs_least(f"{comparison.title}, applied {case}", methods)]
 
 

@@ -146,6 +146,12 @@ def answering(cases: Cases) -> Cases:
     return {case: lines for case, lines in shown.items() if lines}
 
 
+def by_method(every: list[Line]) -> dict[str, Line]:
+    """Of each method that has a result the line whose settings differ least from the protocol's."""
+    usual = sorted(every, key=lambda line: len(line.rows["settings"].iloc[0]), reverse=True)
+    return {line.method: line for line in usual if len(line.done)}
+
+
 def lines(comparison: Comparison, folder: Path, case: str) -> list[Line]:
     """Every line of a case in the order of the comparison, those that failed among them."""
     here = comparison.rows[comparison.rows["case"] == case].sort_values("seed", kind="stable")

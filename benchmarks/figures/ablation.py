@@ -7,15 +7,17 @@ from collections.abc import Iterator
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering
 
-COSTS = {
+OF_TRAINING = {
     "train_seconds": ("seconds of training", 1.0),
     "peak_bytes": ("peak memory, MB", 1e-6),
-    "flops": ("operations a problem", 1.0),
 }
+OF_ANSWERS = {"flops": ("10⁶ operations a problem", 1e-6)}
+DECADE = 10.0
 
 
 def ablations(title: str, cases: Cases) -> Iterator[tuple[str, Figure]]:
@@ -32,7 +34,9 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
     """The mean error of every case, and what it cost; a point a setting, its seeds around it."""
     rows = pd.concat([line.done.assign(setting=_setting(line.name, method)) for line in every])
     settings = rows["setting"].unique()
-    costs = {name: said for name, said in COSTS.items() if rows[name].notna().all()}
+    trained_apart = rows.groupby("setting")["run_key"].first().nunique() > 1
+    costs = (OF_TRAINING if trained_apart else {}) | OF_ANSWERS
+    costs = {name: said for name, said in costs.items() if rows[name].notna().all()}
     height = 0.7 + 0.22 * len(settings) * max(1.0, rows["case"].nunique() / 3)
     figure, ((first, *others),) = look.grid(
         title, 1, 1 + len(costs), height=max(height, 1.6), sharey=True
@@ -49,13 +53,17 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
         markers=[*look.MARKERS[: rows["case"].nunique()]],
         **look_of,
     )
-    first.set(xlabel="mean squared error", ylabel="", xscale="log")
+    first.set(xlabel="mean squared error", ylabel="")
     first.get_legend().remove()
+    if rows["mse"].max() > DECADE * rows["mse"].min() > 0:
+        first.set_xscale("log")
+    else:
+        first.xaxis.set_major_locator(MaxNLocator(3))
     for panel, (name, (said, scale)) in zip(others, costs.items(), strict=True):
         cost = rows.assign(cost=rows[name] * scale)
         sns.pointplot(cost, x="cost", y="setting", ax=panel, color="0.35", **look_of)
         panel.set(xlabel=said, ylabel="")
-        panel.set_xlim(left=0)
+        panel.set_xlim(0, 1.1 * cost["cost"].max())
     look.legend(figure, [first])
     return figure
 

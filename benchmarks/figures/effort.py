@@ -8,19 +8,22 @@ from matplotlib.figure import Figure
 
 from benchmarks.figures import look
 from benchmarks.hardness import hardness
-from benchmarks.lines import Cases, Line, answering
+from benchmarks.lines import Cases, Line, answering, by_method
 from benchmarks.registry import task_named
 
 RULES = {"stopped": "its energy stops falling", "halted_expected": "it halts"}
 BINS = 5  # of a case
+FEW = 10  # different numbers
 
 
 def effort(title: str, cases: Cases) -> Figure | None:
     """Steps against how hard a problem is: left those taken, right those after which it errs least.
 
-    A row a method that stops by itself, a colour a case; each point is a fifth of its problems.
+    A row a method that stops by itself, in its usual settings; a colour a case; each point is a
+    fifth of its problems, or those that are equally hard where there are few different numbers.
     """
-    able = [line for lines in answering(cases).values() for line in lines if _rule(line)]
+    shown = [by_method(lines) for lines in answering(cases).values()]
+    able = [line for lines in shown for line in lines.values() if _rule(line)]
     said = hardness(task_named(able[0].rows["task"].iloc[0])()) if able else None
     if said is None:
         return None
@@ -60,8 +63,10 @@ def _points(line: Line) -> pd.DataFrame:
         of_problems = {"hardness": trace.hardness, "taken": choices[rule].steps}
         every.append(pd.DataFrame(of_problems | {"best": trace.errors.argmin(axis=0)}))
     problems = pd.concat(every).dropna()
-    fifth = pd.qcut(problems["hardness"], BINS, labels=False, duplicates="drop")
-    means = problems.groupby(fifth).mean()
+    alike = problems["hardness"]
+    if alike.nunique() > FEW:
+        alike = pd.qcut(alike, BINS, labels=False, duplicates="drop")
+    means = problems.groupby(alike.to_numpy()).mean()
     return means.assign(line=line.name, case=line.case, rule=rule)
 
 

@@ -63,9 +63,9 @@ def _draw(title: str, example: pd.DataFrame) -> Figure:
         found = way(lengths, answers[step], start, goal)
         _graph(panel, len(lengths), right, found)
         panel.set_title("start" if step == 0 else f"step {step}")
-        arrived = f"length {_length(lengths, found):.2g}" if found[-1] == goal else "lost"
+        arrived = f"length {_length(lengths, found):.3f}" if found[-1] == goal else "lost"
         panel.set_xlabel(arrived, fontsize=7)
-    look.legend(figure, axes, f"the right way has length {target[start, goal]:.2g}")
+    look.legend(figure, axes, f"the right way has length {target[start, goal]:.3f}")
     return figure
 
 

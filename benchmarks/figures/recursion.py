@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, answering
@@ -40,6 +41,7 @@ def error_by_times(title: str, cases: Cases) -> Figure | None:
     look.error_axis(axes[0], errors, max(trivial.values()))
     for each in axes[0]:
         each.set(xlabel="times applied", xlim=(1, times[-1]))
+        each.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set_ylabel("mean squared error")
     look.legend(figure, axes[0])
     return figure

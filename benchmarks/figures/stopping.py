@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, Line, answering
+from benchmarks.lines import Cases, Line, answering, by_method
 from benchmarks.metrics import Array, expected
 
 PRICES = np.logspace(-3, 1, 25)  # of all steps, in trivial errors
@@ -23,12 +23,15 @@ RULES = {
 def when_to_stop(title: str, cases: Cases) -> Figure | None:
     """A row for the first case and the last, a column for every method that can decide to stop.
 
+    Each in its usual settings.
+
     The oracle stops every problem where its error and the price of its steps are least in sum; its
     line is that of all prices.
     """
     ends = [*dict.fromkeys([*cases][:1] + [*cases][-1:])]
     shown = answering(cases)
-    able = {case: [line for line in shown.get(case, []) if _decides(line)] for case in ends}
+    usual = {case: by_method(shown.get(case, [])).values() for case in ends}
+    able = {case: [line for line in lines if _decides(line)] for case, lines in usual.items()}
     names = [*dict.fromkeys(line.name for lines in able.values() for line in lines)]
     if not names:
         return None
