@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -37,7 +38,7 @@ class Comparison(NamedTuple):
     @property
     def nested(self) -> bool:
         """Whether it is about an expression."""
-        return "times" in self.rows
+        return bool(is_nested(self.rows).any())
 
 
 def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
@@ -46,9 +47,14 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
     A variant of a task, with other values, stands apart. Then every expression, side by side how
     often it was applied.
     """
-    nested = results["settings"].str.contains('"expression":', regex=False)
+    nested = is_nested(results)
     yield from _of_tasks(results[~nested])
     yield from _of_expressions(results[nested])
+
+
+def is_nested(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are about an expression."""
+    return rows["settings"].str.contains('"expression":', regex=False)
 
 
 def _of_tasks(results: pd.DataFrame) -> Iterator[Comparison]:
@@ -175,7 +181,7 @@ def _graph_case(rows: pd.DataFrame) -> pd.Series:
 
 
 def _difficulty_order(difficulties: pd.Series) -> pd.Series:
-    """``same``, then ``harder``, then numbers as they grow, whatever they are a value of."""
-    return difficulties.map({"same": -2.0, "harder": -1.0}).fillna(
+    """``same``, then numbers as they grow, whatever they are a value of; ``harder`` is the last."""
+    return difficulties.map({"same": -math.inf, "harder": math.inf}).fillna(
         pd.to_numeric(difficulties.str.rpartition("=")[2], errors="coerce")
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,13 +31,13 @@ def run_all(
     workers: int,
     backend: str = "loky",
     scheduler: str | None = None,
-) -> Counter[str]:
-    """Execute everything, ``workers`` jobs at a time, and count how the runs ended.
+) -> dict[str, str]:
+    """Execute everything, ``workers`` jobs at a time; how the runs ended, by their keys.
 
     Joblib hands the jobs out. Each is executed in a process that is watched, so that one that takes
     too long or dies costs its own runs only. Jobs that another sweep is at are waited for.
     """
-    ends: Counter[str] = Counter()
+    ends: dict[str, str] = {}
     plugins = {*ADDED.values()}
     runs = [run for job, _ in jobs for run, _ in job]
     with _distributing(backend, scheduler), Display(store, runs) as display:
@@ -54,7 +53,7 @@ def run_all(
                     continue
                 for (run, _), status in zip(waiting.pop(number)[0], ended, strict=True):
                     display.finished(run, status)
-                    ends[status] += 1
+                    ends[run.key] = status
             time.sleep(RETRY if waiting else 0)
     return ends
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from filelock import Timeout
 
+from benchmarks.errors import UsageError
 from benchmarks.evaluation import rows, trace
 from benchmarks.memory import HighWater
 from benchmarks.problems import Posed
@@ -121,13 +122,21 @@ def _finish(
         if failed:
             raise failed
         method, training = load(folder, how.place)
-        posed = Posed(run, method, lambda part: load(store.run_folder(part.key), how.place)[0])
+        posed = Posed(run, method, lambda part: _trained_part(part, store, how.place))
         for evaluation in evaluations:
             _evaluate(posed, training, evaluation, store, how.place)
         (folder / ERROR).unlink(missing_ok=True)
     except Exception as error:
         status = "diverged" if isinstance(error, DivergedError) else "failed"
         _write_failure(run, evaluations, store, how.place, status, error)
+
+
+def _trained_part(part: Run, store: Store, place: torch.device) -> Method:
+    """The method that solves a part of an expression."""
+    try:
+        return load(store.run_folder(part.key), place)[0]
+    except UsageError as error:
+        raise UsageError(f"{part}, whose answers are needed, is not trained here") from error
 
 
 def _evaluate(
@@ -179,7 +188,7 @@ def _budgets(
 
 def _about(run: Run, evaluation: Evaluation, device: torch.device | None) -> dict[str, Any]:
     """The columns of a row that are known before anything is measured."""
-    settings = run.unusual_settings() | evaluation.inference.unusual()
+    settings = run.unusual_settings() | evaluation.settings
     return {
         **columns(run.method, run.task, run.seed, settings, run.key, evaluation),
         **provenance(device, run.dtype),

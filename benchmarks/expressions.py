@@ -56,7 +56,7 @@ Node = Input | Below | Call
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed expression: its text and the outermost task with what goes into it."""
+    """A parsed expression: its text, however it was spaced, and the outermost call."""
 
     text: str
     root: Call
@@ -65,19 +65,25 @@ class Expression:
     def parse(text: str) -> Expression:
         """Raises ValueError, which names what is wrong, or UsageError for an unknown task."""
         try:
-            root = _parsed(ast.parse(text, mode="eval").body)
+            body = ast.parse(text.strip(), mode="eval").body
+            root = _parsed(body)
         except SyntaxError as error:
             raise ValueError(f"expression {text!r} cannot be read: {error.msg}") from error
         if not isinstance(root, Call):
             raise ValueError(f"expression {text!r} must be a task: TASK(...)")
         if len({task_named(name).domain for name in _tasks(root)}) > 1:
             raise ValueError(f"expression {text!r}: a matrix is no graph, nor a graph a matrix")
-        return Expression(text, root)
+        return Expression(ast.unparse(body), root)
 
     @property
     def task(self) -> str:
         """The outermost one."""
         return self.root.task
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it goes on from its own answer."""
+        return PREVIOUS in _inputs(self.root)
 
     @property
     def tasks(self) -> list[str]:
@@ -89,9 +95,8 @@ def _parsed(node: ast.expr) -> Node:
     match node:
         case ast.Name(id=name):
             return Input(name)
-        case ast.Compare(left=left, ops=[ast.Lt()], comparators=[ast.Constant(value=value)]):
-            if isinstance(value, int | float):
-                return Below(_parsed(left), float(value))
+        case ast.Compare(left=left, ops=[ast.Lt()], comparators=[number]):
+            return Below(_parsed(left), _number(number))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             task = task_named(name)
             if not hasattr(task, "exact"):
@@ -104,6 +109,20 @@ def _parsed(node: ast.expr) -> Node:
         f"{ast.unparse(node)!r} can be no part of an expression: write TASK(...), the name of an "
         "input, or ... < NUMBER"
     )
+
+
+def _number(node: ast.expr) -> float:
+    said = ast.unparse(node)
+    try:
+        return float(said)
+    except ValueError as error:
+        raise ValueError(f"after < there must be a number, not {said}") from error
+
+
+def _inputs(node: Node) -> list[str]:
+    if isinstance(node, Call):
+        return [name for each in node.inputs for name in _inputs(each)]
+    return _inputs(node.values) if isinstance(node, Below) else [node.name]
 
 
 def _tasks(node: Node) -> list[str]:
@@ -144,6 +163,8 @@ class Nested:
 
         The targets are those of exact algorithms all the way.
         """
+        for earlier in range(1, times):  # one after the other, so that no one waits for many
+            self.answer(earlier)
         return _Time(self, times).batch(self.expression.root)
 
     def _answer(self, times: int) -> Values:

@@ -7,6 +7,7 @@ import pandas as pd
 from benchmarks.execute import is_done
 from benchmarks.registry import METHODS
 from benchmarks.runs import Planned, Run
+from benchmarks.settings import Settings
 from benchmarks.store import Store
 
 
@@ -15,7 +16,9 @@ def describe(planned: Planned, store: Store, workers: int) -> str:
     past = store.frame()
     lines, left, known = [], 0.0, True
     for run, evaluations in planned:
-        tests = ", ".join(f"{e.size} {e.difficulty}" for e in evaluations)
+        tests = ", ".join(dict.fromkeys(f"{e.size} {e.difficulty}" for e in evaluations))
+        ways = dict.fromkeys(_said(e.settings) for e in evaluations if e.settings)
+        tests += f"; also {', '.join(ways)}" if ways else ""
         said = "done"
         if not is_done(run, evaluations, store):
             seconds = expected_seconds(run, len(evaluations), past)
@@ -27,6 +30,10 @@ def describe(planned: Planned, store: Store, workers: int) -> str:
     least = "" if known else " at least; of some there is no past run here"
     lines.append(f"{len(planned)} runs, {undone} to do: about {left / workers:.0f} s{least}")
     return "\n".join(lines)
+
+
+def _said(settings: Settings) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def expected_seconds(run: Run, evaluations: int, past: pd.DataFrame) -> float | None:

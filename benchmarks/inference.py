@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import ConfigDict
 
-from benchmarks.errors import unknown
+from benchmarks.errors import UsageError, unknown
 from benchmarks.expressions import Expression
-from benchmarks.registry import METHODS
-from benchmarks.settings import Settings
+from benchmarks.registry import METHODS, task_named
+from benchmarks.settings import Settings, like_default
 from irem_core.checks import at_least
 from irem_core.irem import IREM
 from irem_core.method import Method
 from irem_core.search import Search, Searching
 from irem_core.types import Problem, Task
 
-STARTS = ("random", "zero")
+PLACES = ("random", "zero")
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,33 @@ class Inference(Search):
     expression: str = ""
     times: int = 1
 
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
-
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, times=self.times)
-        if self.start not in (starts := [*STARTS, *_do_not_learn()]):
+        if self.start not in (starts := [*PLACES, *_do_not_learn()]):
             raise unknown("start", self.start, starts)
+        if self.restarts > 1 and self.start != "random":
+            raise ValueError(f"restarts are from random starts, not from {self.start!r}")
         if self.expression:
-            Expression.parse(self.expression)
-        elif self.times > 1:
-            raise ValueError("times is how often an expression is applied, and there is none")
+            parsed = Expression.parse(self.expression)
+            object.__setattr__(self, "expression", parsed.text)  # however it was spaced
+        if self.times > 1 and not (self.expression and parsed.repeats):
+            raise ValueError(
+                f"times is how often an expression is applied to its own answer, _, which is not "
+                f"in {self.expression!r}"
+            )
+
+    @staticmethod
+    def said(table: Any) -> Inference:
+        """What a preset says. Raises UsageError for an unknown name or a value of another kind."""
+        if isinstance(table, Inference):
+            return table
+        if not isinstance(table, dict):
+            raise UsageError(f"A test is a table such as {{ restarts = 5 }}, not {table!r}.")
+        for name in table:
+            if name not in vars(USUAL):
+                raise unknown("key of a test", name, vars(USUAL))
+        return Inference(**{n: like_default(n, v, vars(USUAL)[n]) for n, v in table.items()})
 
     def unusual(self) -> Settings:
         """What differs from the protocol."""
@@ -64,10 +79,14 @@ class Inference(Search):
 
     def suits(self, method: str, task: Task) -> bool:
         """Whether a method can be asked so about a task: only a descent can go another way."""
+        tasks = [task]
+        if self.expression:
+            names = Expression.parse(self.expression).tasks
+            tasks = [task_named(name)() for name in names] if names[0] == task.name else []
+        answering = [METHODS[name] for name in (method, self.start) if name not in PLACES]
+        able = all(each.answers_task(one) for each in answering for one in tasks)
         descends = issubclass(METHODS[method], IREM)
-        starts = self.start in STARTS or METHODS[self.start].answers_task(task)
-        asked = not self.expression or Expression.parse(self.expression).task == task.name
-        return asked and (self.usual_descent or (descends and starts))
+        return bool(tasks) and able and (self.usual_descent or descends)
 
     def of(self, method: Method) -> Method:
         """The method that answers so."""

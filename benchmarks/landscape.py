@@ -32,7 +32,7 @@ def landscape(
     """
     end = answers[-1].double()  # projections are exact whatever the network computes in
     way = answers.double() - end  # [T+1, n_out]
-    _, _, principal = torch.linalg.svd(way, full_matrices=True)
+    _, _, principal = torch.linalg.svd(way - way.mean(dim=0), full_matrices=False)
     directions = {"principal": principal[:2], "random": _random_directions(problem).to(end)}
     centre, half = _square(way @ principal[:2].T)
     to_target, of_target = (target.double() - end)[None], energy.at(problem)(target[None])

@@ -55,6 +55,11 @@ class Line:
         return float(self.rows["mse_trivial"].iloc[0])
 
     @property
+    def starts_by_itself(self) -> bool:
+        """Whether no other method's answer is what it starts from."""
+        return '"start":' not in str(self.rows["settings"].iloc[0])
+
+    @property
     def iterates(self) -> bool:
         """Whether it learned, and goes on as long as it may."""
         return self.learns and not self.ends

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,12 @@ from benchmarks.metrics import (
     skill,
     steps_to_target,
 )
+from benchmarks.registry import METHODS
 from benchmarks.stats import RESAMPLES, interval, resampled_means
 from benchmarks.store import CASE
+from irem_core.irem import IREM
+from irem_core.method import Method
+from irem_core.search import Search
 
 SHOWN = ("last", "halted_expected")  # what answers: where it ends, or where it wants to
 PRICES = (0.01, 0.1, 1.0)  # of taking every step, in trivial errors
@@ -39,6 +45,7 @@ COLUMNS = [
     *("allocation_gain", "allocation_p", "effort_correlation"),
     *("energy_correlation", "energy_rises"),
     *("starts_correlation", "starts_mean", "starts_best"),
+    *("gradients", "energy_evaluations"),
 ]
 
 
@@ -68,6 +75,8 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
     energy_correlation: mean ``rank_correlation``; energy_rises: ``energy_rises``.
     starts_correlation: the same over the last answers from several starts; starts_mean,
         starts_best: their mean error, and the mean of the least one.
+    gradients, energy_evaluations: that a descent asked for, of one problem, all its starts
+        together.
     """
     measured = [
         row
@@ -103,6 +112,7 @@ def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any
         | skills.get(line.name, {})
         | _over_steps(line, budgets, rng)
         | _over_starts(line)
+        | _evaluations(line)
         | _matched(line, first, rng)
         for line in every
     ]
@@ -110,7 +120,7 @@ def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any
 
 def _supported_best(every: list[Line], means: dict[str, Array]) -> str | None:
     """The line that learns whose error is the lowest, if that is more than chance."""
-    learned = [line for line in every if line.learns and len(line.done)]
+    learned = [line for line in every if line.learns and line.starts_by_itself and len(line.done)]
     if len(learned) < 2:
         return None
     best = min(learned, key=lambda line: line.errors.mean())
@@ -236,6 +246,16 @@ def _over_starts(line: Line) -> dict[str, float]:
         each.append((correlations.mean(), errors.mean(), errors.min(axis=0).mean()))
     names = ("starts_correlation", "starts_mean", "starts_best")
     return dict(zip(names, np.mean(each, axis=0), strict=True))
+
+
+def _evaluations(line: Line) -> dict[str, int]:
+    """How often a descent asked for a gradient or an energy."""
+    if not issubclass(METHODS.get(line.method, Method), IREM):
+        return {}
+    said = json.loads(line.rows["settings"].iloc[0])
+    search = Search(**{f.name: said[f.name] for f in fields(Search) if f.name in said})
+    gradients, energies = search.evaluations(line.budget)
+    return {"gradients": gradients, "energy_evaluations": energies}
 
 
 def _of_halting(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from benchmarks.errors import UsageError, unknown
 from benchmarks.inference import Inference
@@ -21,7 +20,7 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Counts = Annotated[list[Count], Field(min_length=1)]
 Names = Annotated[list[str], Field(min_length=1)]
 Level = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Named = Annotated[str, Field(pattern=r"^[a-z_]+=[0-9.e-]+$")]
+Named = Annotated[str, Field(pattern=r"^[a-z_]+=[0-9.]+(e-?[0-9]+)?$")]
 Difficulty = Literal["same", "harder"] | Level | Named
 
 
@@ -60,7 +59,7 @@ class Preset(_Table):
     matrix: Domain
     graph: Domain
     variants: Annotated[list[Settings], Field(min_length=1)] = [{}]
-    tests: list[Inference] = []
+    tests: list[Annotated[Inference, BeforeValidator(Inference.said)]] = []
 
     @field_validator("variants")
     @classmethod
@@ -101,6 +100,8 @@ def read_preset(name: str, smoke: bool = False) -> dict[str, Any]:
     """
     table = _read(name)
     own = table.pop("smoke", {})
+    if not isinstance(own, dict):
+        raise UsageError(f"Preset {name!r}: smoke must be a table, not {own!r}.")
     return _overlaid(_overlaid(table, _tiny()), own) if smoke else table
 
 
@@ -131,7 +132,10 @@ def _read(name: str) -> dict[str, Any]:
         return table
     if not isinstance(base, str) or base not in named_presets() or base == name:
         raise unknown("base of a preset", str(base), [p for p in named_presets() if p != name])
-    return _overlaid(_read(base), table)
+    below = _read(base)
+    tiny = below.get("smoke", {})
+    below["smoke"] = {name: value for name, value in tiny.items() if name not in table}
+    return _overlaid(below, table)
 
 
 def _overlaid(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -163,10 +167,8 @@ def _sentence(error: Any) -> str:
     if place[0] == "difficulties" and error["type"] != "missing":
         levels = ["same", "harder", "a positive number", "NAME=NUMBER"]
         return str(unknown("difficulty", str(value), levels))
-    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        of_test = [field.name for field in fields(Inference)]
-        known = [*Preset.model_fields, *Domain.model_fields]
-        return str(unknown("key", place[-1], of_test if place[0] == "tests" else known))
+    if error["type"] == "extra_forbidden":
+        return str(unknown("key", place[-1], [*Preset.model_fields, *Domain.model_fields]))
     wrong = {
         "missing": "is missing",
         "too_short": "must name at least one",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from baselines.best_known import BestKnown, best_known
 from benchmarks.expressions import Nested, Solve
+from benchmarks.inference import USUAL, Inference
 from benchmarks.registry import TRIVIAL
 from benchmarks.runs import Evaluation, Run
 from irem_core.method import Method
@@ -76,7 +77,7 @@ class Posed:
         steps, solvers = max(evaluation.steps), {}
         for run in (self.run, *evaluation.parts):
             method = self.method if run is self.run else self.part(run)
-            solvers[run.task.name] = _solver(evaluation.inference.of(method), steps, run.dtype)
+            solvers[run.task.name] = _solver(method, steps, run.dtype, evaluation.inference)
         _, tested, count = self._tasks(evaluation)
         return Nested(evaluation.inference.expression, tested, solvers, count)
 
@@ -118,14 +119,18 @@ def _variance(task: Task) -> float:
     return same.target[same.problem.mask].var().item()
 
 
-def _solver(method: Method, steps: int, dtype: str = "float64") -> Solve:
+def _solver(
+    method: Method, steps: int, dtype: str = "float64", inference: Inference = USUAL
+) -> Solve:
     """The last answers of a method, on the CPU in float64."""
+    answering = inference.of(method)
     place = next((p.device for p in method.parameters()), torch.device("cpu"))
 
     @torch.no_grad()
     def solve(problem: Problem) -> Float[Tensor, "B n_out"]:
+        started = inference.started(problem, method.task).to(place, DTYPES[dtype])
         with precision(dtype, place):
-            taken = method.unroll(problem.to(place, DTYPES[dtype]), method.allowed(steps))
+            taken = answering.unroll(started, answering.allowed(steps))
             return last(taken).answer.to("cpu", torch.float64)
 
     return solve

@@ -118,6 +118,12 @@ class Evaluation:
         """The same evaluation with more budgets."""
         return replace(self, steps=tuple(sorted({*self.steps, *steps})))
 
+    @property
+    def settings(self) -> Settings:
+        """How it asks, where that is not as usual, and what the parts were trained on."""
+        parts = [str(run.task) for run in self.parts]
+        return self.inference.unusual() | ({"parts": parts} if parts else {})
+
     def asked(self, **changes: Any) -> Evaluation:
         """The same evaluation by another inference."""
         return replace(self, inference=replace(self.inference, **changes))
@@ -132,9 +138,8 @@ class Evaluation:
             "difficulty": self.difficulty,
             "problems": self.problems,
         }
-        about |= {"inference": self.inference.unusual()} if self.inference.unusual() else {}
-        if self.inference.expression:
-            about |= {"steps": self.steps[-1], "parts": [run.key for run in self.parts]}
+        about |= {"inference": self.settings} if self.settings else {}
+        about |= {"steps": self.steps[-1]} if self.inference.expression else {}
         return _hash(about)
 
 
@@ -159,6 +164,10 @@ def plan(preset: Preset, said: Settings) -> Planned:
     every = [each for cls in tasks for each in _plan_task(preset, cls, said)]
     runs = list({run.key: (run, each) for run, each in every}.values())  # alike in variants
     planned = [(run, _asked(run, each, preset.tests, runs)) for run, each in runs]
+    asked = [evaluation.inference for _, each in planned for evaluation in each]
+    for inference in preset.tests:
+        if inference not in asked:
+            raise UsageError(f"No run that is planned can be tested by {inference.unusual()}.")
     for run in {(run.method, run.task.name): run for run, _ in planned}.values():
         _check(run)
     if not planned:
@@ -181,10 +190,11 @@ def _plan_variant(
     for task in _tasks(cls, section, task_settings(cls.name, layers)):
         evaluations = _evaluations(task, preset, section)
         if not evaluations:
+            why = f"graphs of up to {task.size} nodes are 'same', larger ones 'harder'"
+            why = why if cls.domain == "graph" else f"its levels are those of {task.levels()}"
             raise UsageError(
                 f"{cls.name}: none of the sizes {section.sizes} is of difficulty "
-                f"{preset.difficulties}; graphs of up to {task.size} nodes are 'same', "
-                "larger ones 'harder'."
+                f"{preset.difficulties}; {why}."
             )
         for name in preset.methods:
             method = METHODS[name]
@@ -214,13 +224,17 @@ def _evaluations(task: Task, preset: Preset, section: Domain) -> list[Evaluation
     else:
         tests = [(task.size, each) for each in preset.difficulties if _concerns(task, each)]
     steps = tuple(sorted(set(section.steps)))
-    return [Evaluation(*test, preset.problems, steps) for test in dict.fromkeys(tests)]
+    try:
+        tested = {task.test(*test): test for test in reversed(tests)}  # the first name of each
+    except ValueError as error:
+        raise UsageError(f"{error}") from error
+    return [Evaluation(*test, preset.problems, steps) for test in reversed(tested.values())]
 
 
 def _concerns(task: Task, difficulty: str | float) -> bool:
     """Whether a level such as ridge=0.2 is one of a task; any other difficulty is."""
     name, equals, _ = str(difficulty).partition("=")
-    return not equals or name in vars(task)
+    return not equals or name in task.levels()
 
 
 def _asked(
@@ -238,8 +252,15 @@ def _asked(
             asked += [
                 replace(each, steps=each.steps[steps], inference=inference, parts=parts)
                 for each in usual
+                if _is_of_all(each.difficulty, parts)
             ]
     return asked
+
+
+def _is_of_all(difficulty: str | float, parts: tuple[Run, ...]) -> bool:
+    """Whether a difficulty says the same of the parts of an expression; a bare number does not."""
+    bare = isinstance(difficulty, float)
+    return not parts or not (bare or any(not _concerns(run.task, difficulty) for run in parts))
 
 
 def _parts(run: Run, inference: Inference, planned: list[Run]) -> tuple[Run, ...]:

@@ -62,7 +62,9 @@ def settings_for(method: str, domain: str, layers: Sequence[Settings]) -> Settin
     for layer in layers:
         said = {**layer, **layer.get(method, {})}
         complete |= {
-            name: _like(name, said[name], value) for name, value in complete.items() if name in said
+            name: like_default(name, said[name], value)
+            for name, value in complete.items()
+            if name in said
         }
     return complete
 
@@ -101,10 +103,10 @@ def _value(text: str) -> Any:
         return text  # a bare word, as in dtype=float64
 
 
-def _like(name: str, value: Any, default: Any) -> Any:
+def like_default(name: str, value: Any, default: Any) -> Any:
     """``value`` if it is of the default's type; a whole number will do for any number."""
     if isinstance(default, list) and isinstance(value, list):
-        return [_like(name, each, 0.0) for each in value]
+        return [like_default(name, each, 0.0) for each in value]
     if isinstance(default, float) and type(value) is int:
         return float(value)
     if type(value) is not type(default):

@@ -42,6 +42,8 @@ LANDSCAPE, STARTS = "landscape.parquet", "starts.parquet"  # of some evaluations
 FRAMES = (TRACE, EXAMPLES)
 CASE = ("settings", "size", "difficulty", "problems")
 """What the evaluations of one run differ in."""
+OWN = (*CASE, "steps")
+"""What says of which evaluation a row is; those of expressions differ in their steps too."""
 
 
 class Store:
@@ -241,14 +243,17 @@ def _is_whole(frame: str | Path) -> bool:
 
 def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:
     """The trace behind a row of results, or another frame; None if it is not there, or damaged."""
+    wanted = tuple(str(getattr(row, column)) for column in OWN)
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
             rows = _read_rows(path, row.run_key)
-            cases = {tuple(str(r[name]) for name in CASE) for r in rows}
+            there = {tuple(str(each[column]) for column in OWN) for each in rows}
         except DamagedError:
             continue
         frame = path.with_name(name)
-        if tuple(str(getattr(row, name)) for name in CASE) in cases and _is_whole(frame):
+        if tuple(str(getattr(row, name)) for name in (*CASE, "steps")) in cases and _is_whole(
+            frame
+        ):
             try:
                 return pd.read_parquet(frame)
             except (OSError, ValueError) as error:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,7 +46,8 @@ def sweep(
         str | None, typer.Option(help="Sides of matrices, or nodes of graphs: 10,15.")
     ] = None,
     difficulties: Annotated[
-        str | None, typer.Option(help="same, harder, or values of the task's difficulty.")
+        str | None,
+        typer.Option(help="same, harder, values of the difficulty, or NAME=VALUE."),
     ] = None,
     steps: Annotated[str | None, typer.Option(help="Step budgets at test time: 1,10,80.")] = None,
     seeds: Annotated[
@@ -121,20 +121,19 @@ def sweep(
         return
     store.prepare()
     workers = jobs or (1 if backend == "loky" else -1)
-    statuses: Counter[str] = Counter()
+    failed: set[str] = set()  # keys of runs
     with stopping_at_once(store):
         for phase in phases:
-            undone = [(job, how) for job, how in phase if not _are_done(job, store)]
-            statuses += run_all(undone, store, workers, backend, scheduler)
-            statuses["ok"] += sum(len(job) for job, _ in phase) - sum(len(job) for job, _ in undone)
+            undone = [(job, how) for job, how in phase if _is_to_do(job, store, failed)]
+            ends = run_all(undone, store, workers, backend, scheduler)
+            failed |= {key for key, status in ends.items() if status != "ok"}
     store.collect()
     print(write_tables(folder))
     for path in write_figures(folder):
         print(path)
     print(store.csv)
-    unfinished = statuses.total() - statuses["ok"]
-    if unfinished:
-        print(f"{unfinished} of {statuses.total()} runs did not finish; see {folder / 'table.md'}.")
+    if failed:
+        print(f"{len(failed)} of {len(planned)} runs did not finish; see {folder / 'table.md'}.")
         raise typer.Exit(1)
 
 
@@ -209,8 +208,11 @@ def _executed(job: Planned, how: Execution) -> Execution:
     return how
 
 
-def _are_done(job: Planned, store: Store) -> bool:
-    return all(is_done(run, evaluations, store) for run, evaluations in job)
+def _is_to_do(job: Planned, store: Store, failed: set[str]) -> bool:
+    """Whether there is something left, of runs that did not fail in this sweep already."""
+    if any(run.key in failed for run, _ in job):
+        return False
+    return not all(is_done(run, evaluations, store) for run, evaluations in job)
 
 
 def _check_timeout(timeout: float | None) -> None:

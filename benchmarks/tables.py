@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 import typer
 
-from benchmarks.cases import at_largest_budget, comparisons, file_name, in_method_order
+from benchmarks.cases import (
+    at_largest_budget,
+    comparisons,
+    file_name,
+    in_method_order,
+    is_nested,
+)
 from benchmarks.cli import Plugins, run_command
 from benchmarks.measures import PRICES, answered, measures
 from benchmarks.registry import learns, load_plugins, task_named
@@ -54,7 +60,7 @@ on the other half of the test problems), where taking all steps costs {
 saves that these problems and not others get more steps (of a rule by chance: the most likely step),
 and the chance p of that without a reason. Effort: rank correlation, over problems, of how hard one
 is and when the rule stops. Energy: rank correlation with the error within a problem, and the share
-of steps that raise it."""
+of steps that raise it. Gradients / energies: of the learned energy, that a descent asked for."""
 STARTS = """ Starts: mean error over all starts / where the energy is the lowest / of the best, and
 the rank correlation of energy and error over them."""
 WRITTEN = """\
@@ -95,7 +101,7 @@ def write_tables(folder: Path) -> str:
 
 
 def _made(folder: Path, results: pd.DataFrame, numbers: pd.DataFrame) -> list[Table]:
-    nested = numbers["settings"].str.contains('"expression":', regex=False)
+    nested = is_nested(numbers)
     return [
         *_tables(numbers[~nested]),
         *_nested(numbers[nested]),
@@ -180,6 +186,7 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
             "energy: correlation": _number(row.energy_correlation),
             "energy: rises": "" if pd.isna(row.energy_rises) else f"{row.energy_rises:.0%}",
             **_starts(row),
+            **_evaluations(row),
         }
         for _, row in rows.iterrows()
     ]
@@ -315,6 +322,12 @@ def _starts(row: Any) -> dict[str, str]:
         return {}
     errors = f"{_number(row.starts_mean)} / {_number(row.mse)} / {_number(row.starts_best)}"
     return {"starts: errors": errors, "starts: correlation": _number(row.starts_correlation)}
+
+
+def _evaluations(row: Any) -> dict[str, str]:
+    if pd.isna(row.gradients):
+        return {}
+    return {"gradients / energies": f"{row.gradients:.0f} / {row.energy_evaluations:.0f}"}
 
 
 def _at_prices(row: Any) -> str:

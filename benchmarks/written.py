@@ -16,19 +16,22 @@ from irem_core.tasks import Addition
 def written_out(comparison: Comparison, folder: Path) -> pd.DataFrame | None:
     """The first entry of the first problem's sums, a row for every time that one was added.
 
-    By the first method that learned, of its first seed, its own sum going into the next one. None
-    for anything but sums, or where there is nothing to read.
+    By the first method that learned and has all of them, of its first seed, its own sum going into
+    the next one. None for anything but sums of sums, or where there is nothing to read.
     """
-    every = [_line(lines(comparison, folder, case)) for case in comparison.cases]
-    if any(line is None or line.rows["task"].iloc[0] != Addition.name for line in every):
+    every = [
+        {line.name: line for line in lines(comparison, folder, case) if line.learns}
+        for case in comparison.cases
+    ]
+    names = [
+        name for name in every[0] if all(len(each[name].done) for each in every if name in each)
+    ]
+    names = [name for name in names if all(name in each for each in every)]
+    task = comparison.rows["task"].iloc[0]
+    if len(every) < 2 or task != Addition.name or not names:
         return None
-    rows = [_row(line, folder) for line in every if line is not None]
-    known = [row for row in rows if row]
-    return pd.DataFrame(known) if known else None
-
-
-def _line(every: list[Line]) -> Line | None:
-    return next((line for line in every if line.learns and len(line.done)), None)
+    rows = [_row(each[names[0]], folder) for each in every]
+    return pd.DataFrame(rows) if all(rows) else None
 
 
 def _row(line: Line, folder: Path) -> dict[str, str]:

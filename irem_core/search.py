@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,6 @@ from irem_core.descent import descend
 from irem_core.irem import IREM
 from irem_core.method import Method
 from irem_core.streams import stream
-from irem_core.tasks.matrix import uniform
 from irem_core.types import Energy, Landscape, Problem, Step
 
 HALVED, GROWN = 0.5, 1.1
@@ -31,9 +31,6 @@ class Search:
         that problem is halved then, and grows by a tenth with every step that is taken.
     restarts: descents from as many starts, the problem's own and others from U(-1, 1); the answer
         is that of the lowest energy.
-
-    A step costs a gradient for each of the starts; with backtracking, or with several starts, an
-    energy too.
     """
 
     step_scale: float = 1.0
@@ -49,16 +46,29 @@ class Search:
             raise ValueError(f"momentum must be less than 1, not {self.momentum!r}")
         at_least(1, restarts=self.restarts)
 
+    def evaluations(self, steps: int) -> tuple[int, int]:
+        """How many gradients and how many energies so many steps ask for, of one problem.
+
+        The energies of candidates that are compared are those that backtracking has asked for; at
+        the start there is nothing to choose yet.
+        """
+        gradients = self.restarts * steps
+        if self.backtracking:
+            return gradients, gradients + self.restarts * bool(steps)
+        return gradients, gradients if self.restarts > 1 else 0
+
 
 class SearchStep:
     """The step of a search: a rule with a memory, so that every descent needs one of its own."""
 
     def __init__(self, search: Search, landscape: Landscape, problem: Problem, size: float) -> None:
-        self.search, self.landscape, self.mask = search, landscape, problem.mask
+        self.search, self.landscape = search, landscape
         self.sizes = torch.full_like(problem.start[:, :1], search.step_scale * size)  # [B, 1]
         self.velocity = torch.zeros_like(problem.start)
-        self.energy = landscape(problem.start) if search.backtracking else None
+        self.energy: Tensor | None = None  # of the last answer, where it is asked for
         self.generator = stream("noise")
+        # all problems share the noise but for its signs: a problem's does not depend on the others
+        self.signs = torch.where(problem.start < 0, -1.0, 1.0).to(problem.start) * problem.mask
 
     def __call__(
         self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
@@ -66,16 +76,16 @@ class SearchStep:
         self.velocity = self.search.momentum * self.velocity - self.sizes * gradient
         tried = answer + self.velocity
         if self.search.noise:
-            noise = torch.randn(tried.shape, generator=self.generator, dtype=torch.float64)
-            tried = tried + self.search.noise * noise.to(tried) * self.mask
-        return tried if self.energy is None else self._unless_it_rises(self.energy, answer, tried)
-
-    def _unless_it_rises(self, before: Tensor, answer: Tensor, tried: Tensor) -> Tensor:
+            noise = torch.randn(tried.shape[1:], generator=self.generator, dtype=torch.float64)
+            tried = tried + self.search.noise * noise.to(tried) * self.signs
+        if not self.search.backtracking:
+            return tried
+        before = self.landscape(answer) if self.energy is None else self.energy
         energy = self.landscape(tried)
         falls = energy <= before  # [B]; not where it is not a number
         self.energy = torch.where(falls, energy, before)
         self.sizes = self.sizes * torch.where(falls, GROWN, HALVED)[:, None]
-        self.velocity = self.velocity * falls[:, None]
+        self.velocity = torch.where(falls[:, None], self.velocity, 0)
         return torch.where(falls[:, None], tried, answer)
 
 
@@ -92,28 +102,36 @@ class Searching(Method):
         self.search = search
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        yield Step(problem.start)
+        if not steps:  # what there is at the start has cost nothing
+            return
         many = self.started(problem)
         landscape = self.energy.at(many)
         rule = SearchStep(self.search, landscape, many, self.step_size)
-        for answers in descend(landscape, many.start, steps, rule):
+        for answers in islice(descend(landscape, many.start, steps, rule), 1, None):
             if self.search.restarts == 1:
                 yield Step(answers)
             else:
+                energies = landscape(answers) if rule.energy is None else rule.energy
                 candidates = answers.view(len(problem), self.search.restarts, -1)
-                chosen = _lowest(candidates, landscape(answers).view(candidates.shape[:2]))
+                chosen = _lowest(candidates, energies.view(candidates.shape[:2]))
                 yield Step(chosen, candidates=candidates)
 
     def started(self, problem: Problem) -> Problem:
-        """Every problem as often as there are starts, one after the other; its own start first."""
+        """Every problem as often as there are starts, one after the other; its own start first.
+
+        The others are its own with random signs, which are the same for every problem: so they are
+        from U(-1, 1) too, and do not depend on the other problems.
+        """
         count = self.search.restarts
         if count == 1:
             return problem
-        shape = (len(problem), count - 1, problem.start.shape[1])
-        others = uniform(shape, stream("restarts", self.task), torch.float64).to(problem.start)
-        starts = torch.cat([problem.start[:, None], others], dim=1).flatten(0, 1)
-        each = torch.arange(len(problem), device=starts.device).repeat_interleave(count)
+        chance = torch.rand(count, problem.start.shape[1], generator=stream("restarts"))
+        signs = torch.where(chance < 0.5, -1.0, 1.0).to(problem.start)
+        signs[0] = 1
+        each = torch.arange(len(problem), device=signs.device).repeat_interleave(count)
         many = problem[each]
-        return replace(many, start=starts * many.mask)
+        return replace(many, start=many.start * signs.repeat(len(problem), 1))
 
 
 def _lowest(

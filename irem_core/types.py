@@ -226,6 +226,10 @@ class Task(Protocol):
         """The difficulty that follows from a size alone."""
         ...
 
+    def levels(self) -> list[str]:
+        """The parameters that make test problems harder or easier, NAME of NAME=VALUE."""
+        ...
+
     def test(self, size: int, difficulty: str | float) -> Self:
         """The task that test problems of a size and difficulty are drawn from."""
         ...

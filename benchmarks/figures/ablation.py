@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import seaborn as sns
@@ -11,10 +14,11 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering
+from irem_core.checkpoint import CONFIG
 
 OF_TRAINING = {
     "train_seconds": ("seconds of training", 1.0),
-    "peak_bytes": ("peak memory, MB", 1e-6),
+    "peak_bytes": ("peak memory of training, MB", 1e-6),
 }
 OF_ANSWERS = {"flops": ("10⁶ operations a problem", 1e-6)}
 DECADE = 10.0
@@ -33,6 +37,7 @@ def ablations(title: str, cases: Cases) -> Iterator[tuple[str, Figure]]:
 def _draw(title: str, method: str, every: list[Line]) -> Figure:
     """The mean error of every case, and what it cost; a point a setting, its seeds around it."""
     rows = pd.concat([line.done.assign(setting=_setting(line.name, method)) for line in every])
+    rows["peak_bytes"] = rows["run_key"].map(lambda key: _peak_of_training(every[0].folder, key))
     settings = rows["setting"].unique()
     trained_apart = rows.groupby("setting")["run_key"].first().nunique() > 1
     costs = (OF_TRAINING if trained_apart else {}) | OF_ANSWERS
@@ -66,6 +71,15 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
         panel.set_xlim(0, 1.1 * cost["cost"].max())
     look.legend(figure, [first])
     return figure
+
+
+def _peak_of_training(folder: Path, run_key: str) -> float:
+    """The row's own is that of testing too."""
+    try:
+        config = json.loads((folder / "runs" / run_key / CONFIG).read_text())
+        return float(config["training"]["peak_bytes"])
+    except (OSError, ValueError, KeyError):
+        return math.nan
 
 
 def _setting(name: str, method: str) -> str:

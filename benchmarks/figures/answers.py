@@ -17,7 +17,7 @@ from benchmarks.metrics import Array
 from benchmarks.store import EXAMPLES, read_trace
 
 SHOWN = 6  # answers
-FRAMES = 25  # of the animation: the first steps, and the start
+FRAMES = 40  # of the animation
 
 
 def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
@@ -31,7 +31,7 @@ def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
 
 
 def animation(title: str, cases: Cases, folder: Path) -> FuncAnimation | None:
-    """The same problem, every step a picture: the answer, its error, the target."""
+    """The same problem, picture by picture: the answer, its error, the target."""
     found = _example(title, cases, folder)
     return None if found is None else _animate(*found)
 
@@ -46,9 +46,9 @@ def _example(title: str, cases: Cases, folder: Path) -> tuple[str, pd.DataFrame]
     return None
 
 
-def shown_steps(last: int) -> list[int]:
-    """A few steps, the start and the last one among them, close at first."""
-    return [*np.unique(np.geomspace(1, last + 1, SHOWN).round().astype(int) - 1)]
+def shown_steps(last: int, count: int = SHOWN) -> list[int]:
+    """At most ``count`` steps, the start and the last one among them, close at first."""
+    return [*np.unique(np.geomspace(1, last + 1, count).round().astype(int) - 1)]
 
 
 def square(values: Array) -> Array:
@@ -78,7 +78,7 @@ def _animate(title: str, example: pd.DataFrame) -> FuncAnimation:
         error.set_title(f"{((given[step] - target) ** 2).mean():.2g}")
         return pictures
 
-    return FuncAnimation(figure, show, [*given.index[:FRAMES]], interval=250, repeat_delay=2000)
+    return FuncAnimation(figure, show, shown_steps(given.index.max(), FRAMES))
 
 
 def _target_and_answers(example: pd.DataFrame) -> tuple[Array, pd.Series]:

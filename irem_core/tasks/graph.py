@@ -66,6 +66,10 @@ class GraphTask(ABC):
         """``same`` up to the size trained on, ``harder`` above."""
         return "same" if size <= self.size else "harder"
 
+    def levels(self) -> list[str]:
+        """None: what makes graphs harder is their size."""
+        return []
+
     def check(self, problem: Problem) -> None:
         shape = list(problem.start.shape)
         if problem.nodes is None or list(problem.x.shape) != shape or problem.side**2 != shape[1]:

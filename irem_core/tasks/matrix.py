@@ -74,10 +74,9 @@ class MatrixTask(ABC):
             )
         return replace(self, **changed)
 
-    @classmethod
-    def levels(cls) -> list[str]:
-        """The parameters that can make a test problem harder or easier."""
-        return [field.name for field in fields(cls) if isinstance(field.default, float)]
+    def levels(self) -> list[str]:
+        """The parameters that make test problems harder or easier."""
+        return [field.name for field in fields(self) if isinstance(field.default, float)]
 
     def difficulty_of(self, size: int) -> str:
         """``same``: the size of a matrix does not make it harder, its difficulty parameter does."""

@@ -36,12 +36,25 @@ def test_an_expression_is_a_tree():
         ("addition(a, b + c)", "'b \\+ c' can be no part of an expression"),
         ("addition(a, key=b)", "can be no part of an expression"),
         ("connected_components(w > 0.4)", "can be no part of an expression"),
+        ("connected_components(w < True)", "after < there must be a number, not True"),
+        ("connected_components(w < shortest_path(w))", "after < there must be a number"),
         ("inverse(shortest_path(w))", "a matrix is no graph"),
     ],
 )
 def test_what_is_no_expression_is_named(text, said):
     with pytest.raises((ValueError, UsageError), match=said):
         Expression.parse(text)
+
+
+def test_the_text_is_the_same_however_it_is_spaced():
+    assert Expression.parse(" addition( _,a )").text == "addition(_, a)"
+    assert Expression.parse("connected_components(w < -0.5)").root.inputs[0].threshold == -0.5
+    assert Expression.parse("addition(_, a)").repeats
+    assert not Expression.parse("addition(a, b)").repeats
+
+
+def test_it_can_be_applied_very_often():
+    assert nested("addition(_, a)", Addition(size=N)).error(1500) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_sum_of_a_sum_of_a_sum():

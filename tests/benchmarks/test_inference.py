@@ -30,10 +30,15 @@ def test_what_is_usual_is_no_setting():
     [
         ({"start": "zer"}, "Unknown start 'zer'. Did you mean 'zero'"),
         ({"start": "irem"}, "Unknown start 'irem'"),
-        ({"times": 3}, "times is how often an expression is applied, and there is none"),
+        ({"times": 3}, "its own answer, _, which is not in ''"),
+        ({"expression": "addition(a,b)", "times": 3}, "which is not in 'addition\\(a, b\\)'"),
+        ({"restarts": 2, "start": "zero"}, "restarts are from random starts, not from 'zero'"),
+        ({"restarts": True}, "Setting 'restarts' takes a whole number, not True"),
+        ({"backtracking": "yes"}, "Setting 'backtracking' takes true or false, not 'yes'"),
+        ({"momentum": "0.5"}, "Setting 'momentum' takes a number, not '0.5'"),
         ({"expression": "addition(a)"}, "addition takes 2 inputs in an expression, not 1"),
         ({"momentum": 1.5}, "momentum must be less than 1, not 1.5"),
-        ({"restart": 3}, "Unknown key 'restart'. Did you mean 'restarts'"),
+        ({"restart": 3}, "Unknown key of a test 'restart'. Did you mean 'restarts'"),
     ],
 )
 def test_what_cannot_be_asked_is_named(wrong, said):

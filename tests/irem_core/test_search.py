@@ -38,11 +38,13 @@ def test_the_step_size_is_in_those_of_training():
 
 
 def test_noise_has_the_standard_deviation_that_was_asked_for():
-    problem = Problem(torch.zeros(2000, 4), torch.zeros(2000, 4))
+    start = torch.rand(2000, 400, generator=stream("test")) - 0.5
+    problem = Problem(start, start)  # where the energy is lowest
     landscape = QuadraticEnergy().at(problem)
     rule = SearchStep(Search(noise=0.3), landscape, problem, 1.0)
     after = rule(problem.start, landscape.gradient(problem.start))
-    assert after.std().item() == pytest.approx(0.3, rel=0.03)
+    assert (after - start).std().item() == pytest.approx(0.3, rel=0.1)
+    assert abs((after - start).mean(dim=1).mean().item()) < 0.01
 
 
 def made(task, **settings):
@@ -74,12 +76,12 @@ def test_with_backtracking_no_energy_rises(task, step_scale, momentum, restarts)
 def test_of_several_starts_the_lowest_energy_wins(task):
     method, problem = made(task, step_size=1.0)
     searching = Searching(method, Search(restarts=4))
-    *_, (won_last, _, answers) = searching.unroll(problem, 3)
+    *_, (chosen, _, answers) = searching.unroll(problem, 3)
     won = searching.solve(problem, 3)
     assert answers.shape == (5, 4, task.n_out)
     energies = torch.stack([method.energy(problem, each) for each in answers.unbind(1)])
     torch.testing.assert_close(won.energies[-1], energies.min(dim=0).values)
-    assert torch.equal(won.answers[-1], won_last)
+    assert torch.equal(won.answers[-1], chosen)
     alone = method.solve(problem, 3)
     torch.testing.assert_close(answers[:, 0], alone.answers[-1])
     assert (won.energies[-1] <= alone.energies[-1] + 1e-12).all()
@@ -119,10 +121,30 @@ def counted(search):
 
 
 def test_what_each_search_asks_of_the_energy():
-    assert counted(Search(momentum=0.5, noise=0.1)) == (3, 0)
-    assert counted(Search(backtracking=True)) == (3, 4)  # the start's too
-    assert counted(Search(restarts=5)) == (15, 20)
-    assert counted(Search(backtracking=True, restarts=5)) == (15, 40)
+    expected = {
+        Search(momentum=0.5, noise=0.1): (3, 0),
+        Search(backtracking=True): (3, 4),  # the start's too
+        Search(restarts=5): (15, 15),
+        Search(backtracking=True, restarts=5): (15, 20),
+    }
+    for search, evaluations in expected.items():
+        assert counted(search) == search.evaluations(3) == evaluations
+        assert search.evaluations(0) == (0, 0)
+
+
+@pytest.mark.parametrize("search", [Search(restarts=3), Search(noise=0.1)], ids=str)
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_a_problem_is_answered_alone_as_among_others(task, search):
+    method, problem = made(task)
+    searching = Searching(method, search)
+    alone = searching.solve(problem[3:4], 3).answers[:, 0]
+    torch.testing.assert_close(alone, searching.solve(problem, 3).answers[:, 3])
+
+
+def test_a_step_beyond_all_numbers_is_not_taken_and_not_remembered():
+    answers = walk(Search(momentum=0.5, backtracking=True), 5, step_size=1e308, curvature=1e10)
+    assert answers == [1.0] * 6
+    assert walk(Search(momentum=0.5, backtracking=True), 40, step_size=100.0)[-1] < 1
 
 
 @pytest.mark.parametrize(
