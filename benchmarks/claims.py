@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from benchmarks.cases import Comparison, comparisons
 from benchmarks.hardness import hardness
 from benchmarks.lines import Line, by_method, lines
-from benchmarks.metrics import Array
+from benchmarks.metrics import Array, rank_correlation
 from benchmarks.registry import task_named
 from benchmarks.schema import read_results
-from benchmarks.stats import interval, resampled_means
+from benchmarks.stats import interval, resampled_correlation, resampled_means
 
 OURS = "irem"
 BASELINES = ("feedforward", "recurrent", "iterative", "ponder")
@@ -30,7 +29,7 @@ QUOTED = (
 )
 """The errors of the paper that third parties quote: of graphs of so many nodes, or of matrices of
 such a size at ``harder`` difficulty; after a step, or in the end."""
-CHANCE = 0.05  # of finding as much where there is nothing
+CORRELATED = 0.1  # at least, to be told from nothing
 MARGIN = 0.1  # of an error, that is no difference
 
 YES, NO, UNCLEAR, UNTESTED = "reproduced", "not reproduced", "not clear", "not tested"
@@ -56,8 +55,9 @@ def claims(folder: Path) -> list[Claim]:
         where, methods = comparison.cases[-1], cases[comparison.cases[-1]]
         found += [
             claim(f"{comparison.title}, {where}", methods)
-            for claim in (_errs_least, _more_steps_help, _stops_well, _thinks_longer)
+            for claim in (_errs_least, _more_steps_help, _stops_well)
         ]
+        found += _thinks_longer(comparison.title, cases)
         found += [claim for methods in cases.values() for claim in _quoted(methods)]
     return found
 
@@ -124,25 +124,43 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
     )
 
 
-def _thinks_longer(where: str, methods: dict[str, Line]) -> Claim:
+def _thinks_longer(title: str, cases: dict[str, dict[str, Line]]) -> list[Claim]:
+    """Within the hardest case, and over all cases, which differ in what makes them hard."""
+    ours = {case: methods[OURS] for case, methods in cases.items() if OURS in methods}
+    where = [*cases][-1]
+    return [
+        _effort(f"{title}, {where}", [ours[where]] if where in ours else [], alone=True),
+        _effort(f"{title}, all cases", [*ours.values()], alone=False),
+    ]
+
+
+def _effort(where: str, ours: list[Line], alone: bool) -> Claim:
     """By the rank correlation over problems of how hard they are and when they stop."""
     said = f"{where}: harder problems get more steps before the energy stops falling"
-    ours = methods.get(OURS)
-    known = None if ours is None else hardness(task_named(ours.rows["task"].iloc[0])())
-    if ours is None or known is None or not ours.traces or "stopped" not in ours.choices[0]:
-        return Claim(said, UNTESTED, f"There is no trace of {OURS} with its energies.")
-    numbers = [trace.hardness for trace in ours.traces if trace.hardness is not None]
-    steps = [choices["stopped"].steps for choices in ours.choices]
-    if len(numbers) < len(steps) or np.ptp(numbers) == 0 or np.ptp(steps) == 0:
+    known = hardness(task_named(ours[0].rows["task"].iloc[0])()) if ours else None
+    if known is None or any(not _says_effort(line) for line in ours):
+        return Claim(said, UNTESTED, f"There is no trace of {OURS} that says it.")
+    if (alone and not known.varies) or (not alone and len(ours) < 2):
+        return Claim(said, UNTESTED, f"Their {known.name} is the same, but for chance.")
+    numbers = np.concatenate([line.traces[0].hardness for line in ours])  # of the same problems
+    steps = [np.stack([each["stopped"].steps for each in line.choices]) for line in ours]
+    seeds = min(map(len, steps))
+    taken = np.concatenate([each[:seeds] for each in steps], axis=1)  # [S, B]
+    (found,) = rank_correlation(numbers[:, None], taken.mean(axis=0)[:, None])
+    if np.isnan(found):
         return Claim(said, UNTESTED, f"All have the same {known.name}, or stop at the same step.")
-    found = spearmanr(np.concatenate(numbers), np.concatenate(steps))
-    clear = found.pvalue < CHANCE
+    low, high = interval(resampled_correlation(numbers, taken, np.random.default_rng(0)))
     return Claim(
         said,
-        (YES if found.statistic > 0 else NO) if clear else UNCLEAR,
-        f"The rank correlation with the {known.name} is {found.statistic:.2f} (p = "
-        f"{found.pvalue:.2g}, problems of {len(steps)} seed{'s' * (len(steps) > 1)}).",
+        _verdict(low - CORRELATED, high - CORRELATED),
+        f"The rank correlation with the {known.name} is {found:.2f}{_between(low, high)} (95 %, "
+        f"over problems{' and seeds' * (seeds > 1)}); more is above {CORRELATED}.",
     )
+
+
+def _says_effort(line: Line) -> bool:
+    known = all(trace.hardness is not None for trace in line.traces)
+    return bool(line.traces) and known and "stopped" in line.choices[0]
 
 
 def _recursion(comparison: Comparison, folder: Path) -> list[Claim]:

@@ -22,10 +22,14 @@ from irem_core.types import Problem, Task
 
 
 class Hardness(NamedTuple):
-    """What says how hard a problem is: a number that is larger for harder ones."""
+    """What says how hard a problem is: a number that is larger for harder ones.
+
+    varies: whether problems of one size and difficulty differ in it by more than chance.
+    """
 
     name: str
     of: Callable[[Problem], Float[Tensor, " B"]]
+    varies: bool = True
 
 
 def hardness(task: Task) -> Hardness | None:
@@ -79,10 +83,10 @@ def _longest_shortest_path(problem: Problem) -> Float[Tensor, " B"]:
 _ROUNDING = 1e-9  # of sums of the same lengths in another order
 
 _HARDNESS = {
-    Addition: Hardness("largest input", _largest_input),
+    Addition: Hardness("largest input", _largest_input, varies=False),
     Completion: Hardness("share that is missing", _share_missing),
     Inverse: Hardness("condition number", _condition_number),
-    EdgeCopy: Hardness("nodes", _nodes),
+    EdgeCopy: Hardness("nodes", _nodes, varies=False),
     ConnectedComponents: Hardness("diameter of a component", _diameter),
     ShortestPath: Hardness("edges on the longest shortest path", _longest_shortest_path),
 }

@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmarks.cases import Comparison, at_largest_budget, comparisons
 from benchmarks.evaluation import Choice, Trace
+from benchmarks.hardness import hardness
 from benchmarks.lines import Line, lines
 from benchmarks.metrics import (
     Array,
@@ -24,7 +25,7 @@ from benchmarks.metrics import (
     skill,
     steps_to_target,
 )
-from benchmarks.registry import METHODS
+from benchmarks.registry import METHODS, task_named
 from benchmarks.stats import RESAMPLES, interval, resampled_means
 from benchmarks.store import CASE
 from irem_core.irem import IREM
@@ -209,9 +210,11 @@ def _over_steps(
     """Means over seeds of what the whole traces say."""
     rule = "stopped" if line.selection == "last" else line.selection  # when it stops by itself
     trivial = line.rows["mse_trivial"].iloc[0]
+    known = hardness(task_named(line.rows["task"].iloc[0])())
+    varies = known is not None and known.varies
     each = pd.DataFrame(
         (_of_trace(trace, budgets) if line.selection == "last" else {})
-        | _of_halting(trace, choices.get(rule), trivial, rng)
+        | _of_halting(trace, choices.get(rule), trivial, varies, rng)
         for trace, choices in zip(line.traces, line.choices, strict=True)
     )
     return each.mean().to_dict() | each.filter(["allocation_p"]).max().to_dict()
@@ -259,9 +262,12 @@ def _evaluations(line: Line) -> dict[str, int]:
 
 
 def _of_halting(
-    trace: Trace, own: Choice | None, trivial: float, rng: np.random.Generator
+    trace: Trace, own: Choice | None, trivial: float, varies: bool, rng: np.random.Generator
 ) -> dict[str, float]:
-    """How well a rule decides when to stop; nothing where there is no decision."""
+    """How well a rule decides when to stop; nothing where there is no decision.
+
+    varies: whether the problems are not all as hard.
+    """
     if own is None or len(own.answered) < 2:
         return {}
     errors = trace.errors[: len(own.answered)]
@@ -274,7 +280,7 @@ def _of_halting(
         for price in PRICES
     }
     about = skills | {"allocation_gain": gain, "allocation_p": p_value}
-    if trace.hardness is not None:
+    if trace.hardness is not None and varies:
         effort = rank_correlation(own.steps[:, None], trace.hardness[:, None])
         about["effort_correlation"] = float(effort[0])
     return about

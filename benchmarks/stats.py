@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 
-from benchmarks.metrics import Array
+from benchmarks.metrics import Array, rank_correlation
 
 RESAMPLES = 1000
 BATCH = 100  # resamples at once: that bounds the memory
@@ -55,6 +55,17 @@ def resampled_means(methods: Sequence[Array], rng: np.random.Generator) -> list[
         return ((_drawn(len(errors), rng) @ errors) * problems[errors.shape[1]]).sum(axis=1)
 
     return [means(errors) for errors in methods]
+
+
+def resampled_correlation(first: Array, second: Array, rng: np.random.Generator) -> Array:
+    """Rank correlations [R] over problems of first [B] and the mean over seeds of second [S, B].
+
+    Seeds and then problems are resampled. NaN where either is the same for all.
+    """
+    seeds, problems = second.shape
+    drawn = rng.integers(problems, size=(RESAMPLES, problems))
+    means = _drawn(seeds, rng) @ second  # [R, B]
+    return rank_correlation(first[drawn].T, np.take_along_axis(means, drawn, axis=1).T)
 
 
 def interval(values: Array) -> tuple[float, float]:

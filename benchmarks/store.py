@@ -251,9 +251,7 @@ def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None
         except DamagedError:
             continue
         frame = path.with_name(name)
-        if tuple(str(getattr(row, name)) for name in (*CASE, "steps")) in cases and _is_whole(
-            frame
-        ):
+        if wanted in there and _is_whole(frame):
             try:
                 return pd.read_parquet(frame)
             except (OSError, ValueError) as error:

@@ -23,10 +23,8 @@ def written_out(comparison: Comparison, folder: Path) -> pd.DataFrame | None:
         {line.name: line for line in lines(comparison, folder, case) if line.learns}
         for case in comparison.cases
     ]
-    names = [
-        name for name in every[0] if all(len(each[name].done) for each in every if name in each)
-    ]
-    names = [name for name in names if all(name in each for each in every)]
+    done = [{name for name, line in each.items() if len(line.done)} for each in every]
+    names = [name for name in every[0] if all(name in each for each in done)]
     task = comparison.rows["task"].iloc[0]
     if len(every) < 2 or task != Addition.name or not names:
         return None

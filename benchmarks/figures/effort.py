@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.figures import look
 from benchmarks.hardness import hardness
 from benchmarks.lines import Cases, Line, answering, by_method
+from benchmarks.metrics import Array
 from benchmarks.registry import task_named
 
 RULES = {"stopped": "its energy stops falling", "halted_expected": "it halts"}
@@ -19,15 +21,16 @@ FEW = 10  # different numbers
 def effort(title: str, cases: Cases) -> Figure | None:
     """Steps against how hard a problem is: left those taken, right those after which it errs least.
 
-    A row a method that stops by itself, in its usual settings; a colour a case; each point is a
-    fifth of its problems, or those that are equally hard where there are few different numbers.
+    A row a method that stops by itself, in its usual settings; a colour a case. A point is a fifth
+    of its problems, or those that are equally hard where there are few different numbers; or the
+    whole case, where they differ by chance alone.
     """
     shown = [by_method(lines) for lines in answering(cases).values()]
     able = [line for lines in shown for line in lines.values() if _rule(line)]
     said = hardness(task_named(able[0].rows["task"].iloc[0])()) if able else None
     if said is None:
         return None
-    points = pd.concat([_points(line) for line in able])
+    points = pd.concat([_points(line, said.varies) for line in able])
     if points.empty:
         return None
     names = [*dict.fromkeys(points["line"])]
@@ -55,18 +58,23 @@ def _rule(line: Line) -> str:
     return rules[0] if rules and line.selection == "last" else ""
 
 
-def _points(line: Line) -> pd.DataFrame:
-    """Means over fifths of the problems, from the easiest number on, all seeds together."""
+def _alike(numbers: pd.Series, varies: bool) -> Array:
+    """Which problems are one point."""
+    if not varies:
+        return np.zeros(len(numbers))
+    few = numbers.nunique() <= FEW
+    return (numbers if few else pd.qcut(numbers, BINS, labels=False, duplicates="drop")).to_numpy()
+
+
+def _points(line: Line, varies: bool) -> pd.DataFrame:
+    """Means over problems that are as hard, from the easiest on, all seeds together."""
     rule = _rule(line)
     every = []
     for trace, choices in zip(line.traces, line.choices, strict=True):
         of_problems = {"hardness": trace.hardness, "taken": choices[rule].steps}
         every.append(pd.DataFrame(of_problems | {"best": trace.errors.argmin(axis=0)}))
     problems = pd.concat(every).dropna()
-    alike = problems["hardness"]
-    if alike.nunique() > FEW:
-        alike = pd.qcut(alike, BINS, labels=False, duplicates="drop")
-    means = problems.groupby(alike.to_numpy()).mean()
+    means = problems.groupby(_alike(problems["hardness"], varies)).mean()
     return means.assign(line=line.name, case=line.case, rule=rule)
 
 

@@ -1,5 +1,7 @@
 """Results that nobody measured, with errors that a test chooses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,20 +38,21 @@ def made_up(tmp_path):
         flops=100.0,
         updates=5,
         settings=None,
+        hardness=None,
     ):
         store, task = Store(tmp_path / folder), task or Addition(size=size)
         store.prepare()
         for (method, seed), means in errors.items():
             run = Run(method, task, {"made": "up"} | (settings or {}), seed)
             own = None if energies is None else energies.get((method, seed))
-            made = trace(means, own, flops)
+            made = replace(trace(means, own, flops), hardness=hardness)
             evaluation = Evaluation(size, difficulty, made.errors.shape[1], steps)
             against = Yardstick(mse_trivial=1.0, best=BestKnown(0.0, 0.0), variance=1.0)
             about = columns(method, task, seed, settings or {}, run.key, evaluation)
             about |= provenance(None, "float32")
             about |= {"train_iterations": updates, "train_seconds": 1.0, "parameters": 7}
             written = [about | row for row in rows(made, against, evaluation)]
-            frames = {TRACE: made.frame(), EXAMPLES: examples(made.errors[:, 0], size)}
+            frames = {TRACE: made.frame(), EXAMPLES: examples(made.errors[:, 0], size, task)}
             store.write_evaluation(run.key, evaluation.key(task), written, frames)
         store.collect()
         return store.folder
@@ -72,11 +75,11 @@ def trace(means, energies, flops):
     )
 
 
-def examples(errors, size):
+def examples(errors, size, task):
     """One problem of ones, and answers that are wrong everywhere alike."""
     right = np.ones(size * size, dtype=np.float32)
     answers = [("answer", t, right + error**0.5) for t, error in enumerate(errors)]
-    given = [("input", 0, np.tile(right, 2)), ("target", 0, right), *answers]
+    given = [("input", 0, np.tile(right, task.n_in // task.n_out)), ("target", 0, right), *answers]
     return pd.DataFrame([{"problem": 0, "kind": k, "step": t, "values": v} for k, t, v in given])
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from benchmarks.claims import claims
-from irem_core.tasks import ShortestPath
+from irem_core.tasks import Addition, Inverse, ShortestPath
 
 FALLS = [2.0, 1.0, 0.5, 0.3, 0.2]
 WORSE = [2.0, 1.0, 0.5, 0.4, 0.4]
@@ -31,13 +31,13 @@ def test_that_it_errs_least_is_tested_against_every_baseline(made_up):
 def test_that_more_steps_help_is_tested_beyond_those_of_training(made_up):
     steps = (10, 20)
     falls = [2.0, *[0.5] * 10, *[0.2] * 10]
-    found = about(claims(made_up({("irem", 0): falls}, steps=steps)), "more steps")
+    found = about(claims(made_up({("irem", 0): falls}, steps=steps)), "more steps than")
     assert found.verdict == "reproduced"
     assert "errs 0.5 after 10 steps and 0.2 after 20: 0.3 less [" in found.sentence
     rises = [2.0, *[0.2] * 10, *[0.5] * 10]
-    found = about(claims(made_up({("irem", 0): rises}, steps=steps, folder="b")), "more steps")
+    found = about(claims(made_up({("irem", 0): rises}, steps=steps, folder="b")), "more steps than")
     assert found.verdict == "not reproduced"
-    few = about(claims(made_up({("irem", 0): FALLS}, folder="c")), "more steps")
+    few = about(claims(made_up({("irem", 0): FALLS}, folder="c")), "more steps than")
     assert few.verdict == "not tested"
 
 
@@ -58,7 +58,7 @@ def test_a_run_is_compared_with_itself(made_up):
     errors = {
         ("irem", i): [2.0, *[x + 0.02] * 10, *[x] * 10] for i, x in enumerate((0.1, 0.3, 0.5))
     }
-    found = about(claims(made_up(errors, steps=(10, 20))), "more steps")
+    found = about(claims(made_up(errors, steps=(10, 20))), "more steps than")
     assert found.verdict == "reproduced"
 
 
@@ -106,3 +106,24 @@ def test_the_published_error_of_recurrent_is_that_of_its_first_step(made_up):
     (claim,) = [each for each in found if "0.1083" in each.claim]
     assert claim.verdict == "reproduced"
     assert claim.claim.endswith("after step 1")
+
+
+def test_that_harder_problems_get_more_steps_is_tested_within_a_case(made_up):
+    hardness = np.arange(40.0)
+    stops = (hardness // 10).astype(int)  # after 0 to 3 steps
+    energies = np.abs(np.arange(5)[:, None] - stops)  # least there
+    errors = {("irem", seed): np.ones((5, 40)) for seed in (0, 1)}
+    given = {"energies": dict.fromkeys(errors, energies), "task": Inverse(size=3)}
+    words = "harder: harder problems get more steps"
+    found = about(claims(made_up(errors, hardness=hardness, **given)), words)
+    assert found.verdict == "reproduced"
+    assert "correlation with the condition number is 0.97 [" in found.sentence
+    assert "over problems and seeds" in found.sentence
+    found = about(claims(made_up(errors, hardness=-hardness, folder="b", **given)), words)
+    assert found.verdict == "not reproduced"
+    alike = {"energies": dict.fromkeys(errors, energies), "task": Addition(size=3)}
+    found = about(claims(made_up(errors, hardness=hardness, folder="c", **alike)), words)
+    assert found.verdict == "not tested"
+    assert "largest input is the same, but for chance" in found.sentence
+    found = about(claims(made_up(errors, folder="d", **given)), words)
+    assert found.verdict == "not tested"

@@ -1,3 +1,5 @@
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,71 @@ def test_ways_to_ask_have_evaluations_of_their_own_and_the_usual_one_keeps_its()
         usual = [each.key(run.task) for each in evaluations if each.inference == USUAL]
         written = {path.parent.name for path in RESULTS.glob(f"runs/{run.key}/*/rows.json")}
         assert set(usual) == written
+
+
+def test_what_suits_no_run_is_refused():
+    with pytest.raises(UsageError, match=r"No run that is planned can be tested by \{'mom"):
+        plan(preset(tests=[{"momentum": 0.5}], methods=["recurrent"]), {})
+
+
+def test_who_cannot_answer_a_part_is_not_asked():
+    tests = [{"expression": "addition(inverse(s), t)"}]
+    methods = ["programmatic", "trivial_linear"]  # of which one does not add
+    planned = plan(preset(tests=tests, tasks=["addition", "inverse"], methods=methods), {})
+    asked = {run.method for run, each in planned if any(e.inference.expression for e in each)}
+    assert asked == {"programmatic"}
+
+
+def test_the_presets_of_the_readme_can_be_planned(tmp_path):
+    readme = (RESULTS.parents[1] / "README.md").read_text()
+    for text in re.findall(r"```toml\n(.*?)```", readme, re.DOTALL):
+        (tmp_path / "own.toml").write_text(text)
+        table = read_preset(str(tmp_path / "own.toml"), smoke=True)
+        assert any(
+            evaluation.settings for _, each in plan(checked(table), {}) for evaluation in each
+        )
+        assert table["tests"] == tomllib.loads(text)["tests"]  # not those of the base's smoke
+
+
+def test_what_solved_the_parts_is_said():
+    tests = [{"expression": "addition(inverse(s), t)"}]
+    tasks = ["addition", "inverse"]
+    said = []
+    for settings in ({}, {"inverse": {"ridge": 0.2}}):
+        planned = plan(preset(tests=tests, tasks=tasks, methods=["programmatic"]), settings)
+        said += [(e.key(run.task), e.settings) for run, each in planned for e in each if e.parts]
+    assert said[0][0] != said[2][0]
+    assert [settings["parts"] for _, settings in said[::2]] == [
+        ["inverse(size=3)"],
+        ["inverse(size=3, ridge=0.2)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("ridge=0", "ridge must be a positive number, not 0.0"),
+        ("ridge=e", "Unknown difficulty 'ridge=e'"),
+        ("size=5", "'size=5' is a value of none of"),
+    ],
+)
+def test_levels_that_cannot_be_are_named(level, said):
+    with pytest.raises(UsageError, match=said):
+        plan(preset(tasks=["inverse"], difficulties=["same", level]), {})
+
+
+def test_one_level_by_two_names_is_tested_once():
+    levels = ["same", "ridge=0.5", "ridge=0.50", "harder"]
+    planned = plan(preset(tasks=["inverse"], difficulties=levels, methods=["irem"]), {})
+    assert [e.difficulty for _, each in planned for e in each] == ["same", "harder"]
+
+
+def test_an_expression_is_asked_at_levels_that_all_its_tasks_have():
+    tests = [{"expression": "addition(inverse(s), t)"}]
+    levels = ["same", "scale=2.0", 0.7]
+    tasks = ["addition", "inverse"]
+    planned = plan(preset(tests=tests, tasks=tasks, difficulties=levels), {})
+    assert {e.difficulty for _, each in planned for e in each if e.parts} == {"same"}
 
 
 def problem(task):

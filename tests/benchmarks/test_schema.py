@@ -33,7 +33,11 @@ def test_what_was_written_is_read(folder):
         ("status", "fine", "row 2: status 'fine' is none of ok, failed, timeout, diverged."),
         ("mse", None, "row 2: status ok, but mse is nan."),
         ("mse", "inf", "row 2: status ok, but mse is inf."),
-        ("steps", 1, "row 2: the same run_key, size, difficulty, problems, steps, selection as"),
+        (
+            "steps",
+            1,
+            "row 2: the same run_key, settings, size, difficulty, problems, steps, selection as",
+        ),
     ],
 )
 def test_a_wrong_row_is_named_and_nothing_is_changed(folder, column, value, said):

@@ -11,6 +11,7 @@ from benchmarks.stats import (
     interval,
     performance_profile,
     probability_of_improvement,
+    resampled_correlation,
     resampled_interquartile_mean,
     resampled_means,
 )
@@ -84,6 +85,25 @@ def test_methods_that_answered_other_problems_are_not_paired():
     assert np.array_equal(*together)
     apart = resampled_means([errors, errors[:, :299]], rng())
     assert abs(np.corrcoef(*apart)[0, 1]) < 0.2
+
+
+def test_a_correlation_over_problems_is_resampled_with_its_seeds():
+    first = np.arange(200.0)
+    rises = first + np.random.default_rng(1).normal(0, 60, (3, 200))
+    low, high = interval(resampled_correlation(first, rises, rng()))
+    assert 0.5 < low < high < 1
+    one_seed = resampled_correlation(first, first[None] ** 3, rng())
+    np.testing.assert_allclose(one_seed, 1)
+    assert np.isnan(resampled_correlation(first, np.ones((2, 200)), rng())).all()
+
+
+def test_seeds_that_agree_by_chance_do_not_make_a_correlation_sure():
+    generator, covered = np.random.default_rng(2), 0
+    for _ in range(40):
+        first, steps = generator.normal(size=(2, 60))
+        low, high = interval(resampled_correlation(first, np.tile(steps, (5, 1)), generator))
+        covered += low < 0 < high
+    assert covered >= 34  # 38 are expected
 
 
 def test_the_interquartile_mean_by_hand():

@@ -457,11 +457,12 @@ def test_an_ablation_varies_one_thing_from_the_paper(name):
     assert len({run.key for run, _ in planned}) == len(planned)  # what does not vary is there once
     varied = [v.get("irem", v) for v in preset.variants]
     assert {} in varied  # the paper's own
+    varied += [inference.unusual() for inference in preset.tests]
     assert set.intersection(*({*each} for each in varied if each))
-    tiny = [each for each, _ in plan(checked(read_preset(name, smoke=True)), {})]
-    tiny = [each for each in tiny if each.method == "irem"]
-    assert all(each.training.train_iterations <= 20 for each in tiny)
-    assert len({json.dumps(each.settings) for each in tiny}) > 1
+    tiny = plan(checked(read_preset(name, smoke=True)), {})
+    tiny = [(run, each) for run, each in tiny if run.method == "irem"]
+    assert all(run.training.train_iterations <= 20 for run, _ in tiny)
+    assert len({json.dumps([run.settings, e.settings]) for run, each in tiny for e in each}) > 1
 
 
 def test_an_ablation_runs_at_a_tiny_size_in_the_order_of_its_numbers(tmp_path):

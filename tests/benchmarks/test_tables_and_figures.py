@@ -138,8 +138,9 @@ def test_every_figure_is_drawn_from_csv_and_traces(made_up):
     written(figures, folder)
     names = {path.stem for path in folder.glob("figures/*.pdf")}
     of_task = {"error_against_steps", "error_against_cost", "error_by_size", "extrapolation"}
-    of_task |= {"when_to_stop", "answers", "at_equal_operations"}
+    of_task |= {"when_to_stop", "answers", "at_equal_operations", "paths"}
     assert names == {f"{name}_shortest_path" for name in of_task} | {"skill", "skill_profile"}
+    assert [path.name for path in folder.glob("figures/*.gif")] == ["animation_shortest_path.gif"]
 
 
 def test_without_traces_figures_are_drawn_from_the_budgets(made_up):
