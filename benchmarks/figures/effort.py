@@ -72,7 +72,8 @@ def _points(line: Line, varies: bool) -> pd.DataFrame:
     every = []
     for trace, choices in zip(line.traces, line.choices, strict=True):
         of_problems = {"hardness": trace.hardness, "taken": choices[rule].steps}
-        every.append(pd.DataFrame(of_problems | {"best": trace.errors.argmin(axis=0)}))
+        finite = np.where(np.isfinite(trace.errors), trace.errors, np.inf)
+        every.append(pd.DataFrame(of_problems | {"best": finite.argmin(axis=0)}))
     problems = pd.concat(every).dropna()
     means = problems.groupby(_alike(problems["hardness"], varies)).mean()
     return means.assign(line=line.name, case=line.case, rule=rule)
