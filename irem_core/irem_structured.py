@@ -13,7 +13,7 @@ from irem_core.descending import Descending
 from irem_core.descent import descend
 from irem_core.energy.structured import StructuredEnergy
 from irem_core.method import ReplayPlan
-from irem_core.metric import mean_squared_error
+from irem_core.metric import error_of_all
 from irem_core.types import Batch, Task
 
 STEP_SIZE = 0.2  # that training starts with
@@ -73,10 +73,3 @@ class IREMStructured(Descending):
         landscape, start = self.energy.at(batch.problem), batch.problem.start
         _, *answers = descend(landscape, start, self.inner_steps, self.rule, keep_graph=True)
         return error_of_all(answers, batch), answers[-1]
-
-
-def error_of_all(answers: list[Float[Tensor, "B n_out"]], batch: Batch) -> Float[Tensor, ""]:
-    """The squared error after 1, 2, ... steps, weighted by these numbers."""
-    errors = torch.stack([mean_squared_error(answer, batch) for answer in answers])
-    weights = torch.arange(1, len(errors) + 1, device=errors.device, dtype=errors.dtype)
-    return (errors * weights).sum() / weights.sum()
