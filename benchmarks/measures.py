@@ -146,7 +146,10 @@ def _skills(
         low = high = float("nan")
         if baselines and not np.isnan(one):
             against = means[baselines[0].name]
-            low, high = interval((against - means[line.name]) / (against - known))
+            headroom = against - known
+            missing = np.full_like(headroom, np.nan)  # where the trivial one is as good as the best
+            gained = against - means[line.name]
+            low, high = interval(np.divide(gained, headroom, out=missing, where=headroom > 0))
         found[line.name] = {"skill": one, "skill_low": low, "skill_high": high}
     return found
 

@@ -143,3 +143,12 @@ def test_seeds_on_fewer_problems_are_left_out_and_said(made_up, caplog):
 def test_what_is_not_known_is_empty_and_not_zero(made_up):
     folder = made_up({("irem", 0): FALLS, ("recurrent", 0): FALLS}, flops=np.nan)
     assert measured(folder)[["anytime", "matched"]].isna().all(axis=None)
+
+
+def test_a_skill_has_no_interval_where_a_resample_leaves_no_headroom(made_up):
+    once_wrong = np.zeros((5, 40))
+    once_wrong[:, 0] = 40.0  # a resample may well miss it
+    folder = made_up({("trivial_copy", 0): once_wrong, ("irem", 0): [0.5] * 5})
+    line = measures(folder, read_results(folder)).set_index("line").loc["irem"]
+    assert line["skill"] == pytest.approx(0.5)
+    assert np.isnan(line["skill_low"])

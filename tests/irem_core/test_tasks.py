@@ -96,7 +96,7 @@ def test_difficulty_is_a_value_of_the_task(cls):
     task = cls(size=3)
     assert task.at("same") == task
     assert task.at(task.harder) == task.at("harder") != task
-    with pytest.raises(ValueError, match=f"'same', 'harder' or a value of {task.difficulty}"):
+    with pytest.raises(ValueError, match=f"'same', 'harder', a value of {task.difficulty}"):
         task.at("hardest")
     with pytest.raises(ValueError, match=f"{task.difficulty} must be a positive number"):
         task.at(0)
