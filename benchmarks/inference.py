@@ -12,7 +12,7 @@ from benchmarks.expressions import Expression
 from benchmarks.registry import METHODS, task_named
 from benchmarks.settings import Settings, like_default
 from irem_core.checks import at_least
-from irem_core.irem import IREM
+from irem_core.descending import Descending
 from irem_core.method import Method
 from irem_core.search import Search, Searching
 from irem_core.types import Problem, Task
@@ -85,7 +85,7 @@ class Inference(Search):
             tasks = [task_named(name)() for name in names] if names[0] == task.name else []
         answering = [METHODS[name] for name in (method, self.start) if name not in PLACES]
         able = all(each.answers_task(one) for each in answering for one in tasks)
-        descends = issubclass(METHODS[method], IREM)
+        descends = issubclass(METHODS[method], Descending)
         return bool(tasks) and able and (self.usual_descent or descends)
 
     def of(self, method: Method) -> Method:
@@ -93,7 +93,7 @@ class Inference(Search):
         search = Search(**{f.name: getattr(self, f.name) for f in fields(Search)})
         if search == Search():
             return method
-        assert isinstance(method, IREM)
+        assert isinstance(method, Descending)
         return Searching(method, search)
 
     @torch.no_grad()

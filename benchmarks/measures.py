@@ -28,7 +28,7 @@ from benchmarks.metrics import (
 from benchmarks.registry import METHODS, task_named
 from benchmarks.stats import RESAMPLES, interval, resampled_means
 from benchmarks.store import CASE
-from irem_core.irem import IREM
+from irem_core.descending import Descending
 from irem_core.method import Method
 from irem_core.search import Search
 
@@ -256,7 +256,7 @@ def _over_starts(line: Line) -> dict[str, float]:
 
 def _evaluations(line: Line) -> dict[str, int]:
     """How often a descent asked for a gradient or an energy."""
-    if not issubclass(METHODS.get(line.method, Method), IREM):
+    if not issubclass(METHODS.get(line.method, Method), Descending):
         return {}
     said = json.loads(line.rows["settings"].iloc[0])
     search = Search(**{f.name: said[f.name] for f in fields(Search) if f.name in said})

@@ -18,9 +18,11 @@ from baselines.iterative import Iterative, IterativeEdge
 from baselines.ponder import Ponder, PonderEdge
 from baselines.programmatic import Programmatic
 from baselines.recurrent import Recurrent, RecurrentEdge, RecurrentWide
+from baselines.structured import FeedforwardStructured, RecurrentStructured
 from baselines.trivial import TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic
 from benchmarks.errors import UsageError, unknown
 from irem_core.irem import IREM
+from irem_core.irem_structured import IREMStructured
 from irem_core.method import Method
 from irem_core.tasks import (
     Addition,
@@ -45,6 +47,9 @@ METHODS: dict[str, type[Method]] = {
     cls.name: cls
     for cls in (
         IREM,
+        IREMStructured,
+        RecurrentStructured,
+        FeedforwardStructured,
         Feedforward,
         FeedforwardEdge,
         Recurrent,

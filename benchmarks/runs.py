@@ -17,6 +17,7 @@ from benchmarks.inference import USUAL, Inference
 from benchmarks.preset import Domain, Preset
 from benchmarks.registry import (
     METHODS,
+    default_settings,
     method_named,
     method_settings,
     task_named,
@@ -28,6 +29,8 @@ from irem_core.trainer import Training
 from irem_core.types import Task
 
 PROTOCOL = 2  # raised when the same run gives other results
+ADDED = {"decay": False, "clip": 0.0, "average": 0.0}
+"""Settings that there were not always: as they stand they change nothing, nor a key."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Run:
             "version": METHODS[self.method].version,
             "protocol": PROTOCOL,
             "task": {"name": self.task.name, **_values(self.task)},
-            "settings": self.settings,
+            "settings": {k: v for k, v in self.settings.items() if ADDED.get(k) != v},
             "seed": self.seed,
         }
 
@@ -72,7 +75,8 @@ class Run:
         method_named(config["method"])
         values = dict(config["task"])
         task = task_named(values.pop("name"))(**values)
-        return Run(config["method"], task, config["settings"], config["seed"])
+        settings = default_settings(METHODS[config["method"]]) | config["settings"]
+        return Run(config["method"], task, settings, config["seed"])
 
     @property
     def training(self) -> Training:

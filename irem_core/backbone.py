@@ -20,7 +20,13 @@ ABSENT = -1e4  # before an exponential: a node that is not there
 LEAST = 1e-30  # before a logarithm
 
 
-class PairFeatures(nn.Module):
+class Features(nn.Module):
+    """What an entry is known by: [B, n, n, k] inputs and [B, n, n] candidates -> [..., width]."""
+
+    width: int
+
+
+class PairFeatures(Features):
     """What is known of a pair of nodes, whatever the nodes are called.
 
     Edges and candidate edges both ways; and in every channel the softly shortest, or widest, way
@@ -28,6 +34,8 @@ class PairFeatures(nn.Module):
     the candidate and the input, and s is negative for a minimum. Such a sum over k is a product of
     matrices of exponentials.
     """
+
+    sign: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -62,7 +70,7 @@ class PairFeatures(nn.Module):
         return softly.masked_fill(~mask, 0).permute(0, 2, 3, 1)
 
 
-class EntryFeatures(nn.Module):
+class EntryFeatures(Features):
     """The inputs and the candidate at an entry."""
 
     def __init__(self, matrices: int) -> None:
@@ -75,7 +83,7 @@ class EntryFeatures(nn.Module):
         return torch.cat([x, y[..., None]], dim=-1)
 
 
-class ProductFeatures(nn.Module):
+class ProductFeatures(Features):
     """Of a symmetric matrix S and a candidate Y: both, the identity, and SY, YS, YSY and SYS.
 
     All that is asked of an entry turns with S and Y where both are turned alike.
@@ -92,7 +100,7 @@ class ProductFeatures(nn.Module):
         return torch.stack([s, y, one, sy, ys, y @ sy, s @ ys], dim=-1)
 
 
-class ExchangeableFeatures(nn.Module):
+class ExchangeableFeatures(Features):
     """Of a matrix of which some entries are known: they may be exchanged by rows and by columns.
 
     The known entry, whether it is known, the candidate; means over rows, columns and all of what
@@ -116,7 +124,7 @@ class ExchangeableFeatures(nn.Module):
         return torch.stack([given, known, y, *means, by_rows, by_columns, alike], dim=-1)
 
 
-def features_for(task: Task, channels: int) -> nn.Module:
+def features_for(task: Task, channels: int) -> Features:
     """Those that the symmetries of a task allow."""
     if task.domain == "graph":
         return PairFeatures(channels)
@@ -134,7 +142,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.features = features_for(task, channels)
         self.net = nn.Sequential(
-            nn.Linear(int(self.features.width), hidden),
+            nn.Linear(self.features.width, hidden),
             nn.SiLU(),
             nn.Linear(hidden, hidden),
             nn.SiLU(),

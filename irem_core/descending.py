@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from irem_core.descent import descend
+from irem_core.descent import GradientStep, LearnedStep, descend
 from irem_core.method import Method
-from irem_core.types import Energy, Problem, Step, StepRule
+from irem_core.types import Energy, Problem, Step
 
 
 class Descending(Method):
     """A method with an energy, and the rule by which its answers descend on it."""
 
     energy: Energy
-    rule: StepRule
+    rule: GradientStep | LearnedStep
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         yield Step(problem.start)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from irem_core.types import StepRule
 
@@ -31,6 +32,23 @@ class GradientStep:
         self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, "B n_out"]:
         return torch.sub(answer, gradient, alpha=self.step_size)
+
+
+class LearnedStep(nn.Module):
+    """y <- y - step_size * dE/dy, with a positive step size that is trained like any parameter."""
+
+    def __init__(self, step_size: float) -> None:
+        super().__init__()
+        self.log_step_size = nn.Parameter(torch.tensor(math.log(step_size)))
+
+    @property
+    def step_size(self) -> float:
+        return math.exp(self.log_step_size.item())
+
+    def forward(
+        self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
+    ) -> Float[Tensor, "B n_out"]:
+        return answer - self.log_step_size.exp() * gradient
 
 
 def descend(

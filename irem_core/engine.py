@@ -173,6 +173,8 @@ class Captured:
     warm_up = 3  # eager updates, the first of which has no replayed problems
 
     def __init__(self, group: Sequence[Trainer]) -> None:
+        if group[0].training.decay:
+            raise ValueError("engine captured cannot lower the learning rate: leave decay off")
         self.update = Eager(group)
         self.generators = [g for trainer in group for g in (trainer.fresh, trainer.replayed)]
         self.stream, self.graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.checks import at_least, positive
+from irem_core.descending import Descending
 from irem_core.descent import GradientStep, descend
 from irem_core.energy.graph import GraphEnergy
 from irem_core.energy.mlp import MLPEnergy
-from irem_core.method import Method, ReplayPlan
+from irem_core.method import ReplayPlan
 from irem_core.metric import mean_squared_error
-from irem_core.types import Batch, Problem, Step, Task, last
+from irem_core.types import Batch, Task, last
 
 
-class IREM(Method):
+class IREM(Descending):
     """An energy network, and gradient descent on it as the reasoning.
 
     The defaults are the paper's for matrices; ``benchmarks.train`` knows those for graphs.
@@ -66,12 +64,6 @@ class IREM(Method):
             answer, kept = landscape.leap(answer, self.inner_steps - 1, self.rule), 1
         answer = last(descend(landscape, answer, kept, self.rule, keep_graph=True))
         return mean_squared_error(answer, batch), answer
-
-    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
-        yield Step(problem.start)
-        if steps:  # what there is at the start has cost nothing
-            answers = descend(self.energy.at(problem), problem.start, steps, self.rule)
-            yield from map(Step, islice(answers, 1, None))
 
     def used_parameters(self) -> int:
         return super().used_parameters() - self.energy.idle_entries

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from irem_core.checks import at_least
 from irem_core.descending import Descending
-from irem_core.descent import descend
+from irem_core.descent import LearnedStep, descend
 from irem_core.energy.structured import StructuredEnergy
 from irem_core.method import ReplayPlan
 from irem_core.metric import error_of_all
 from irem_core.types import Batch, Task
 
 STEP_SIZE = 0.2  # that training starts with
-
-
-class LearnedStep(nn.Module):
-    """y <- y - step_size * dE/dy, with a positive step size that is trained like any parameter."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log_step_size = nn.Parameter(torch.tensor(math.log(STEP_SIZE)))
-
-    @property
-    def step_size(self) -> float:
-        return math.exp(self.log_step_size.item())
-
-    def forward(
-        self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
-    ) -> Float[Tensor, "B n_out"]:
-        return answer - self.log_step_size.exp() * gradient
 
 
 class IREMStructured(Descending):
@@ -64,7 +44,7 @@ class IREMStructured(Descending):
         super().__init__(task)
         at_least(1, hidden=hidden, channels=channels, residuals=residuals, inner_steps=inner_steps)
         self.energy = StructuredEnergy(task, hidden, channels, residuals)
-        self.rule = LearnedStep()
+        self.rule = LearnedStep(STEP_SIZE)
         self.inner_steps = inner_steps
         self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
 

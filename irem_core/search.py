@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irem_core.checks import at_least, not_negative, positive
+from irem_core.descending import Descending
 from irem_core.descent import descend
-from irem_core.irem import IREM
 from irem_core.method import Method
 from irem_core.streams import stream
 from irem_core.types import Energy, Landscape, Problem, Step
@@ -95,7 +95,7 @@ class Searching(Method):
     name = "searching"
     energy: Energy
 
-    def __init__(self, method: IREM, search: Search) -> None:
+    def __init__(self, method: Descending, search: Search) -> None:
         super().__init__(method.task)
         self.energy = method.energy
         self.step_size = method.rule.step_size

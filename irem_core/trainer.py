@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from irem_core.checkpoint import read_tensors, write_tensors
-from irem_core.checks import at_least, positive
+from irem_core.checks import at_least, not_negative, positive
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
 from irem_core.replay import Replay
@@ -36,6 +38,10 @@ class Training:
     batch: problems an update, the replayed ones among them.
     learning_rates: if there are any, training is done with each in the place of ``learning_rate``,
         and the parameters with the least validation error are taken.
+    decay: the learning rate falls, update by update, on a straight line to 0.
+    clip: the largest norm that the gradient of an update may have; it is scaled to it. 0: any.
+    average: the parameters that are validated and kept are a running mean, of which those before
+        have this share after an update (0.995: a mean over some 200 updates); 0: the last ones.
     validate_every: updates between two looks at the validation problems.
     dtype: float32, float64 or mixed; see ``precision``.
     """
@@ -44,6 +50,9 @@ class Training:
     batch: int = 1024
     learning_rate: float = 1e-4
     learning_rates: Sequence[float] = ()
+    decay: bool = False
+    clip: float = 0.0
+    average: float = 0.0
     validate_every: int = 500
     validation_problems: int = 512
     dtype: str = "float32"
@@ -53,6 +62,9 @@ class Training:
         at_least(1, batch=self.batch, validate_every=self.validate_every)
         at_least(1, validation_problems=self.validation_problems)
         positive(learning_rate=self.learning_rate)
+        not_negative(clip=self.clip, average=self.average)
+        if self.average >= 1:
+            raise ValueError(f"average must be less than 1, not {self.average!r}")
         positive(**{f"learning_rates[{i}]": rate for i, rate in enumerate(self.learning_rates)})
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
@@ -111,13 +123,15 @@ class Trainer:
         self.replay = (
             Replay(method.replay.capacity, like=self.validation) if method.replay else None
         )
-        self.parameters = [p for p in method.parameters() if p.requires_grad]
+        self.parameters: list[Tensor] = [p for p in method.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(
             self.parameters,
             lr=training.learning_rate,
             capturable=self.validation.target.is_cuda,  # the count of steps is on the device too
         )
-        self.done = 0  # updates
+        self.mean = [p.detach().clone() for p in self.parameters] if training.average else None
+        self.done = 0  # updates, up to the last look at the validation problems
+        self.stepped = 0  # updates
         self.engines: set[str] = set()  # that they were executed by
         self.together = 1  # trainers in the largest computation that they were part of
         self.seconds = 0.0
@@ -168,8 +182,17 @@ class Trainer:
         """One step of Adam; what has no gradient stays as it is."""
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
+        if self.training.clip:
+            clip_grad_norm_(self.parameters, self.training.clip)
+        if self.training.decay:
+            left = 1 - self.stepped / self.training.train_iterations
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.training.learning_rate * left
         self.optimiser.step()
         self.optimiser.zero_grad()
+        self.stepped += 1
+        if self.mean is not None:
+            torch._foreach_lerp_(self.mean, self.parameters, 1 - self.training.average)
 
     def keep(self, batch: Batch, answer: Tensor) -> None:
         """Store a batch where its answers have got to: all of the first, then as planned."""
@@ -185,6 +208,20 @@ class Trainer:
         with self.precision():
             return self.method.error(self.validation).item()
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The method with the running mean of its parameters, if there is one."""
+        if self.mean is None:
+            yield
+            return
+        with torch.no_grad():
+            own = [p.clone() for p in self.parameters]
+            torch._foreach_copy_(self.parameters, self.mean)
+            try:
+                yield
+            finally:
+                torch._foreach_copy_(self.parameters, own)
+
     def look(self, losses: Tensor) -> None:
         """Count the updates that had these losses, and see how good the parameters are now.
 
@@ -192,10 +229,12 @@ class Trainer:
         """
         self._check_finite(losses, self.done)
         self.done += len(losses)
-        point = CurvePoint(self.done, losses.mean().item(), self.validate())
-        self._check_finite(torch.tensor([point.validation_mse]), self.done - 1, "validation error")
-        if point.validation_mse < self.least_error:
-            self.best = self._copy_of_method()
+        with self.averaged():
+            point = CurvePoint(self.done, losses.mean().item(), self.validate())
+            error = torch.tensor([point.validation_mse])
+            self._check_finite(error, self.done - 1, "validation error")
+            if point.validation_mse < self.least_error:
+                self.best = self._copy_of_method()
         self.curve.append(point)
 
     def save(self, path: Path) -> None:
@@ -205,6 +244,7 @@ class Trainer:
             **_prefixed("method", self.method.state_dict()),
             **_prefixed("best", self.best),
             **{f"adam.{i}.{name}": t for i, state in adam.items() for name, t in state.items()},
+            **{f"mean.{i}": tensor for i, tensor in enumerate(self.mean or [])},
             **_prefixed("replay", self.replay.rows.named() if self.replay is not None else {}),
             "stream.fresh": self.fresh.get_state(),
             "stream.replayed": self.replayed.get_state(),
@@ -235,6 +275,8 @@ class Trainer:
             k: v.to(self.validation.target.device) for k, v in _under("best", tensors).items()
         }
         self._load_adam(_under("adam", tensors))
+        for i, tensor in enumerate(self.mean or []):
+            tensor.copy_(tensors[f"mean.{i}"])
         if self.replay is not None:
             for name, rows in self.replay.rows.named().items():
                 rows.copy_(tensors[f"replay.{name}"])
@@ -243,6 +285,7 @@ class Trainer:
         self.fresh.set_state(tensors["stream.fresh"])
         self.replayed.set_state(tensors["stream.replayed"])
         self.done, self.seconds = about["done"], about["seconds"]
+        self.stepped = self.done
         self.curve = [CurvePoint(**point) for point in about["curve"]]
         self.engines, self.together = set(about["engines"]), about["together"]
 

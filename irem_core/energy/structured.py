@@ -30,7 +30,7 @@ class StructuredEnergy(nn.Module):
 
 
 class StructuredLandscape:
-    """The energy of answers to given problems; its gradient is that of automatic differentiation."""
+    """The energy of answers to given problems, with its gradient by automatic differentiation."""
 
     def __init__(self, residuals: Backbone, problem: Problem) -> None:
         self.residuals, self.problem = residuals, problem
