@@ -94,7 +94,7 @@ class ProductFeatures(Features):
     def forward(
         self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]
     ) -> Float[Tensor, "B n n width"]:
-        s = x[..., 0]
+        s = x[..., 0] / x.shape[1]  # whose size is then the same for any n
         one = torch.eye(s.shape[1], dtype=s.dtype, device=s.device).expand_as(s)
         sy, ys = s @ y, y @ s
         return torch.stack([s, y, one, sy, ys, y @ sy, s @ ys], dim=-1)
@@ -148,6 +148,7 @@ class Backbone(nn.Module):
             nn.SiLU(),
             nn.Linear(hidden, outputs),
         )
+        self.straight = nn.Linear(self.features.width, outputs, bias=False)
 
     def forward(
         self, problem: Problem, answer: Float[Tensor, "B n_out"]
@@ -156,4 +157,5 @@ class Backbone(nn.Module):
         shape = (len(problem), -1, problem.side, problem.side)
         x = problem.x.view(shape).movedim(1, -1)  # [B, n, n, matrices]
         y, mask = answer.view(-1, *shape[2:]), problem.mask.view(-1, *shape[2:])
-        return (self.net(self.features(x, y, mask)) * mask[..., None]).flatten(1, 2)
+        known = self.features(x, y, mask)
+        return ((self.net(known) + self.straight(known)) * mask[..., None]).flatten(1, 2)
