@@ -40,8 +40,7 @@ class RecurrentStructured(Method):
         self.inner_steps = inner_steps
         self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
         self.correction = Backbone(task, 1, hidden, channels)
-        last = (self.correction.net[-1], self.correction.straight)
-        for parameter in (p for layer in last for p in layer.parameters()):
+        for parameter in self.correction.net[-1].parameters():
             nn.init.zeros_(parameter)  # it starts by changing nothing
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

@@ -149,6 +149,7 @@ class Backbone(nn.Module):
             nn.Linear(hidden, outputs),
         )
         self.straight = nn.Linear(self.features.width, outputs, bias=False)
+        nn.init.zeros_(self.straight.weight)
 
     def forward(
         self, problem: Problem, answer: Float[Tensor, "B n_out"]
