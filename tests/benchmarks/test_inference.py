@@ -62,10 +62,14 @@ def test_every_method_is_asked_an_expression_with_the_most_steps_alone():
         assert [each.steps for each in evaluations] == [(1, 2, 5), (5,)]
 
 
-def test_an_expression_needs_the_runs_of_its_parts():
+def test_an_expression_needs_the_runs_of_its_parts(caplog):
     tests = [{"expression": "addition(inverse(s), t)"}]
-    with pytest.raises(UsageError, match="needs irem trained on inverse too"):
-        plan(preset(tests=tests), {})
+    alone = plan(preset(tests=tests), {})
+    assert not any(evaluation.settings for _, each in alone for evaluation in each)
+    assert "addition(inverse(s), t) is not asked: it needs inverse" in caplog.text
+    variants = [{}, {"inverse": {"ridge": 0.3}}]
+    with pytest.raises(UsageError, match="needs irem trained on inverse too, by the same settings"):
+        plan(preset(tests=tests, tasks=["addition", "inverse"], variants=variants), {})
     planned = plan(preset(tests=tests, tasks=["addition", "inverse"]), {})
     parts = {
         (run.method, part.method, part.task.name, part.seed)
