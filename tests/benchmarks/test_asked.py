@@ -149,6 +149,6 @@ def test_a_row_is_read_with_the_trace_of_its_own_budget(folder, tmp_path, monkey
         with pytest.raises(SystemExit):
             run_command(sweep, [*arguments, "--steps", steps, "--out", str(out)])
     asked = rows(out, times=2).query("method == 'irem'")
-    assert sorted(asked["steps"]) == [1, 3]
+    assert sorted(asked["steps"]) == [1, 1, 3, 3]  # at both difficulties
     for row in asked.itertuples():
         assert read_trace(out, row)["step"].max() == row.steps
