@@ -64,6 +64,7 @@ class Trace:
             return frame[column].to_numpy(copy=True).reshape(count, -1)
 
         energies, halting = over_steps("energy"), over_steps("halting")
+        known = "hardness" in frame and frame["hardness"].notna().any()
         return Trace(
             errors=over_steps("error"),
             solved=over_steps("solved"),
@@ -72,7 +73,7 @@ class Trace:
             flops=over_steps("flops")[:, 0],
             seconds=over_steps("seconds")[:, 0],
             examples=pd.DataFrame(),
-            hardness=over_steps("hardness")[0] if "hardness" in frame else None,
+            hardness=over_steps("hardness")[0] if known else None,
         )
 
     def frames(self) -> dict[str, pd.DataFrame]:

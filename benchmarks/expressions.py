@@ -10,6 +10,7 @@ any other the first time; all other inputs are new every time.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -114,9 +115,12 @@ def _parsed(node: ast.expr) -> Node:
 def _number(node: ast.expr) -> float:
     said = ast.unparse(node)
     try:
-        return float(said)
-    except ValueError as error:
-        raise ValueError(f"after < there must be a number, not {said}") from error
+        number = float(said)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"after < there must be a number, not {said}")
+    return number
 
 
 def _inputs(node: Node) -> list[str]:

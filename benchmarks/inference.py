@@ -73,6 +73,11 @@ class Inference(Search):
         }
 
     @property
+    def tasks(self) -> list[str]:
+        """Those of its expression, the outermost first; none without one."""
+        return Expression.parse(self.expression).tasks if self.expression else []
+
+    @property
     def usual_descent(self) -> bool:
         """Whether a descent starts and goes as in the protocol."""
         return replace(self, expression="", times=1) == USUAL
@@ -80,8 +85,7 @@ class Inference(Search):
     def suits(self, method: str, task: Task) -> bool:
         """Whether a method can be asked so about a task: only a descent can go another way."""
         tasks = [task]
-        if self.expression:
-            names = Expression.parse(self.expression).tasks
+        if names := self.tasks:
             tasks = [task_named(name)() for name in names] if names[0] == task.name else []
         answering = [METHODS[name] for name in (method, self.start) if name not in PLACES]
         able = all(each.answers_task(one) for each in answering for one in tasks)

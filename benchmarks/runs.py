@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -12,7 +13,6 @@ from typing import Any
 import torch
 
 from benchmarks.errors import UsageError
-from benchmarks.expressions import Expression
 from benchmarks.inference import USUAL, Inference
 from benchmarks.preset import Domain, Preset
 from benchmarks.registry import (
@@ -27,6 +27,8 @@ from irem_core.method import Method
 from irem_core.streams import seeded_parameters
 from irem_core.trainer import Training
 from irem_core.types import Task
+
+log = logging.getLogger(__name__)
 
 PROTOCOL = 2  # raised when the same run gives other results
 ADDED = {"decay": False, "clip": 0.0, "average": 0.0}
@@ -167,9 +169,10 @@ def plan(preset: Preset, said: Settings) -> Planned:
             raise UsageError(f"Difficulty {level!r} is a value of none of {preset.tasks}.")
     every = [each for cls in tasks for each in _plan_task(preset, cls, said)]
     runs = list({run.key: (run, each) for run, each in every}.values())  # alike in variants
-    planned = [(run, _asked(run, each, preset.tests, runs)) for run, each in runs]
+    tests = _possible(preset.tests, preset.tasks)
+    planned = [(run, _asked(run, each, tests, runs)) for run, each in runs]
     asked = [evaluation.inference for _, each in planned for evaluation in each]
-    for inference in preset.tests:
+    for inference in tests:
         if inference not in asked:
             raise UsageError(f"No run that is planned can be tested by {inference.unusual()}.")
     for run in {(run.method, run.task.name): run for run, _ in planned}.values():
@@ -241,6 +244,18 @@ def _concerns(task: Task, difficulty: str | float) -> bool:
     return not equals or name in task.levels()
 
 
+def _possible(tests: list[Inference], tasks: list[str]) -> list[Inference]:
+    """Without the expressions of which a task is not trained; the log says so."""
+    lacking = {
+        inference.expression: [name for name in inference.tasks if name not in tasks]
+        for inference in tests
+    }
+    for expression, names in lacking.items():
+        if names:
+            log.warning("%s is not asked: it needs %s", expression, ", ".join(names))
+    return [inference for inference in tests if not lacking[inference.expression]]
+
+
 def _asked(
     run: Run, usual: list[Evaluation], tests: list[Inference], planned: Planned
 ) -> list[Evaluation]:
@@ -269,10 +284,8 @@ def _is_of_all(difficulty: str | float, parts: tuple[Run, ...]) -> bool:
 
 def _parts(run: Run, inference: Inference, planned: list[Run]) -> tuple[Run, ...]:
     """The runs that solve the other tasks of an expression: those that differ in the task alone."""
-    if not inference.expression:
-        return ()
     parts = []
-    for name in Expression.parse(inference.expression).tasks[1:]:
+    for name in inference.tasks[1:]:
         like = [
             other
             for other in planned

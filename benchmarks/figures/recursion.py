@@ -9,15 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, answering
+from benchmarks.lines import Cases, Line, answering
 
+NAMES = {
+    "IREM": "irem",
+    "Feedforward": "feedforward",
+    "Recurrent": "recurrent",
+    "Iterative Feedforward": "iterative",
+}
+"""Ours for the methods of the published curves; what "Programmatic" is is not sure."""
 PUBLISHED = Path(__file__).parents[1] / "published" / "recursive_addition_error.csv"
 
 
 def error_by_times(title: str, cases: Cases) -> Figure | None:
     """Error of the whole against how often an expression was applied, a line a method.
 
-    The published curve of additions is dotted; its point k is taken to be after k + 1 additions.
+    Beside the published curves of additions, point k of which is taken to be after k + 1 of them.
     """
     shown = [line for lines in answering(cases).values() for line in lines]
     known = [line for lines in cases.values() for line in lines]
@@ -27,16 +34,16 @@ def error_by_times(title: str, cases: Cases) -> Figure | None:
     published = _published(title, times[-1])
     figure, axes = look.grid(title, 1, 2 if published else 1, height=2.8, sharey=True)
     panel = axes[0, 0]
-    drawn = look.looks(line.name for line in shown)
-    for name, style in drawn.items():
-        points = pd.concat([line.done for line in shown if line.name == name])
-        look.draw(panel, points, "times", "mse", label=name, **style)
+    ours = {name: [line for line in shown if line.name == name] for name in _names(shown)}
+    drawn = look.looks([*ours, *published])
+    for name, lines in ours.items():
+        points = pd.concat([line.done for line in lines])
+        look.draw(panel, points, "times", "mse", label=name, **drawn[name])
     trivial = {_times(line.rows): line.trivial for line in known}
     panel.plot(times, [trivial[t] for t in times], "-.", label="best trivial", **look.GREY)
-    styles = look.looks(published)
     for name, points in published.items():
-        label = f"{name}, as published"
-        look.draw(axes[0, 1], points, "times", label=label, **styles[name])
+        look.draw(axes[0, 1], points, "times", label=name, **drawn[name])
+        axes[0, 1].set_title("as published")
     errors = pd.concat([line.done["mse"] for line in shown] + [pd.Series(trivial.values())])
     look.error_axis(axes[0], errors, max(trivial.values()))
     for each in axes[0]:
@@ -45,6 +52,10 @@ def error_by_times(title: str, cases: Cases) -> Figure | None:
     panel.set_ylabel("mean squared error")
     look.legend(figure, axes[0])
     return figure
+
+
+def _names(lines: list[Line]) -> list[str]:
+    return [*dict.fromkeys(line.name for line in lines)]
 
 
 def _times(rows: pd.DataFrame) -> int:
@@ -58,4 +69,5 @@ def _published(title: str, most: int) -> dict[str, pd.DataFrame]:
     points = pd.read_csv(PUBLISHED)
     points = points.assign(times=points["composed_operations"] + 1, error=points["mse"])
     points = points[points["times"] <= most]
-    return {str(name): curve for name, curve in points.groupby("method", sort=False)}
+    curves = points.groupby("method", sort=False)
+    return {NAMES.get(str(name), str(name)): curve for name, curve in curves}

@@ -14,6 +14,7 @@ from benchmarks.expressions import Nested
 from benchmarks.measures import measures
 from benchmarks.report.page import page
 from benchmarks.schema import read_results
+from benchmarks.store import read_trace
 from benchmarks.sweep import sweep
 from benchmarks.tables import write_tables
 from irem_core import Addition
@@ -137,3 +138,17 @@ def test_how_hard_a_problem_is_is_in_the_trace(folder):
         hardness = pd.read_parquet(path).groupby("problem")["hardness"]
         assert (hardness.nunique() == 1).all()
         assert np.isfinite(hardness.first()).all()
+
+
+def test_a_row_is_read_with_the_trace_of_its_own_budget(folder, tmp_path, monkeypatch):
+    """An expression has an evaluation for every budget, all of them of one run and case."""
+    monkeypatch.setattr("benchmarks.sweep.write_figures", lambda folder: [])
+    out = tmp_path / "out"
+    for steps in ("1", "3"):
+        arguments = ["--preset", str(folder.parent / "own.toml"), "--methods", "irem,trivial"]
+        with pytest.raises(SystemExit):
+            run_command(sweep, [*arguments, "--steps", steps, "--out", str(out)])
+    asked = rows(out, times=2).query("method == 'irem'")
+    assert sorted(asked["steps"]) == [1, 1, 3, 3]  # at both difficulties
+    for row in asked.itertuples():
+        assert read_trace(out, row)["step"].max() == row.steps

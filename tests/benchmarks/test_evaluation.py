@@ -311,3 +311,10 @@ def test_no_method_and_no_selection_beats_the_variance_of_pure_noise(cls):
     # 16,000 entries with a standard deviation of 0.298 of the square: four standard errors
     assert best["mse"] > 1 / 3 - 4 * 0.298 / np.sqrt(16_000)
     assert best["mse"] < 3
+
+
+def test_hardness_that_nothing_says_stays_unknown_on_disk():
+    made = Trace(ERRORS, ERRORS <= 1, None, np.arange(4.0), np.arange(4.0), None)
+    assert Trace.from_frame(made.frame()).hardness is None
+    known = Trace(ERRORS, ERRORS <= 1, None, *[np.arange(4.0)] * 2, None, hardness=[3.0, 7.0])
+    assert Trace.from_frame(known.frame()).hardness.tolist() == [3, 7]

@@ -36,6 +36,7 @@ def test_an_expression_is_a_tree():
         ("addition(a, b + c)", "'b \\+ c' can be no part of an expression"),
         ("addition(a, key=b)", "can be no part of an expression"),
         ("connected_components(w > 0.4)", "can be no part of an expression"),
+        ("connected_components(w < nan)", "after < there must be a number, not nan"),
         ("connected_components(w < True)", "after < there must be a number, not True"),
         ("connected_components(w < shortest_path(w))", "after < there must be a number"),
         ("inverse(shortest_path(w))", "a matrix is no graph"),

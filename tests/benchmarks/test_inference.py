@@ -14,6 +14,7 @@ from irem_core import IREM, Addition, Inverse, ShortestPath
 from irem_core.search import Searching
 from irem_core.streams import stream
 
+STARTED = ("random", "zero")
 RESULTS = Path(__file__).parents[2] / "results" / "quick"
 
 
@@ -62,10 +63,14 @@ def test_every_method_is_asked_an_expression_with_the_most_steps_alone():
         assert [each.steps for each in evaluations] == [(1, 2, 5), (5,)]
 
 
-def test_an_expression_needs_the_runs_of_its_parts():
+def test_an_expression_needs_the_runs_of_its_parts(caplog):
     tests = [{"expression": "addition(inverse(s), t)"}]
-    with pytest.raises(UsageError, match="needs irem trained on inverse too"):
-        plan(preset(tests=tests), {})
+    alone = plan(preset(tests=tests), {})
+    assert not any(evaluation.settings for _, each in alone for evaluation in each)
+    assert "addition(inverse(s), t) is not asked: it needs inverse" in caplog.text
+    variants = [{}, {"inverse": {"ridge": 0.3}}]
+    with pytest.raises(UsageError, match="needs irem trained on inverse too, by the same settings"):
+        plan(preset(tests=tests, tasks=["addition", "inverse"], variants=variants), {})
     planned = plan(preset(tests=tests, tasks=["addition", "inverse"]), {})
     parts = {
         (run.method, part.method, part.task.name, part.seed)
@@ -196,3 +201,13 @@ def test_named_levels_concern_the_tasks_that_have_them():
         plan(preset(difficulties=["same", "rank=2"]), {})
     with pytest.raises(ValueError, match="NAME one of ridge, not 'scale=2'"):
         Inverse(size=3).test(3, "scale=2")
+
+
+def test_within_an_expression_a_descent_starts_where_it_is_told_too():
+    tests = [{"expression": "addition(_, a)", "times": 2, "start": start} for start in STARTED]
+    run, evaluations = plan(preset(tests=tests, methods=["irem"], difficulties=["same"]), {})[0]
+    posed = Posed(run, run.untrained(), lambda part: part.untrained())
+    problems = [posed.problems(each)[0].problem for each in evaluations if each.settings]
+    at_random, at_zero = (each.x[:, : run.task.n_out] for each in problems)  # their own answers
+    assert not torch.allclose(at_random, at_zero)
+    assert not problems[1].start.any()

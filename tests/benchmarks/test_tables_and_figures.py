@@ -226,3 +226,10 @@ def test_the_caption_of_a_task_with_an_underscore_is_latex(made_up):
     written(tables, folder)
     text = (folder / "tables" / "shortest_path.tex").read_text()
     assert r"\caption{shortest\_path}" in text
+
+
+def test_harder_is_the_last_case_after_all_numbers(made_up):
+    for difficulty in ("harder", "ridge=0.3", "same", "ridge=0.05"):
+        folder = made_up({("irem", 0): [1.0] * 5}, Inverse(size=3), difficulty=difficulty)
+    (comparison,) = comparisons(read_results(folder))
+    assert comparison.cases == ["same", "ridge=0.05", "ridge=0.3", "harder"]

@@ -160,3 +160,16 @@ def test_a_step_beyond_all_numbers_is_not_taken_and_not_remembered():
 def test_what_cannot_be_is_named(wrong, said):
     with pytest.raises(ValueError, match=said):
         Search(**wrong)
+
+
+@pytest.mark.parametrize("search", [Search(restarts=3), Search(backtracking=True)], ids=str)
+def test_what_there_is_at_the_start_has_cost_nothing(search):
+    method, problem = made(Addition(size=2))
+    asked = []
+    at = method.energy.at
+    method.energy.at = lambda problem: asked.append(len(problem)) or at(problem)
+    steps = Searching(method, search).unroll(problem, 1)
+    assert torch.equal(next(steps).answer, problem.start)
+    assert not asked
+    next(steps)
+    assert asked
