@@ -33,6 +33,7 @@ class Programmatic(Method):
     name = "programmatic"
     learns = False
     ends = True
+    any_size = True
 
     @classmethod
     def answers_task(cls, task: Task) -> bool:
@@ -45,7 +46,7 @@ class Programmatic(Method):
 
 def add(task: Addition, problem: Problem) -> Rounds:
     """A + B."""
-    yield problem.x.unflatten(1, (2, task.n_out)).sum(dim=1)
+    yield problem.x.unflatten(1, (2, -1)).sum(dim=1)
 
 
 def copy(task: EdgeCopy, problem: Problem) -> Rounds:
@@ -79,7 +80,7 @@ def newton_schulz(task: Inverse, problem: Problem) -> Rounds:
     the answer is the last one before I - S X stopped getting smaller, which need not be near.
     """
     matrix = _square(problem.x)  # [B, n, n]
-    eye = torch.eye(task.size, dtype=matrix.dtype, device=matrix.device)
+    eye = torch.eye(problem.side, dtype=matrix.dtype, device=matrix.device)
     norm = torch.linalg.matrix_norm(matrix, ord=1)
     inverse = eye / norm.where(norm > 0, 1)[:, None, None]  # of 0 there is none: whatever is finite
     residual = eye - matrix @ inverse

@@ -23,6 +23,7 @@ class RecurrentStructured(Method):
     """
 
     name = "recurrent_structured"
+    any_size = True
 
     def __init__(
         self,

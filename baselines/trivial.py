@@ -29,6 +29,7 @@ class Trivial(Method):
 
     learns = False
     ends = True
+    any_size = True
     degree: ClassVar[int]
 
     def __init__(self, task: Task) -> None:

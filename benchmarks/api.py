@@ -59,7 +59,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """The rows of results of a method of one's own, on the test problems of its task.
 
-    ``size`` is the size that it was trained on unless another is given, which graphs can have;
+    ``size`` is the size that it was trained on unless another is given, which graphs can have, and
+    matrices if the method's parameters fit any;
     ``difficulty`` is ``same``, or for graphs what follows from the size. Raises ValueError for
     sizes, difficulties, steps and numbers of problems that cannot be.
     """
@@ -71,6 +72,8 @@ def evaluate(
     at_least(1, **{f"steps[{i}]": budget for i, budget in enumerate(evaluation.steps)})
     if not evaluation.steps:
         raise UsageError("steps must name at least one number")
+    if size != task.size and not method.fits_any_size:
+        raise ValueError(f"{method.name} on {task} cannot be tested at size {size}: it fits one")
     tested = task.test(size, difficulty)
     batch = draw_test_problems(tested, problems)
     against = yardstick(task, tested, problems)

@@ -18,7 +18,7 @@ from benchmarks.registry import METHODS, task_named
 
 log = logging.getLogger(__name__)
 
-ASKED = {field.name for field in fields(Inference)}
+ASKED = {field.name for field in fields(Inference)} | {"trained_size"}
 OF_CASES = ("expression", "times")
 """Settings that say which case a row is of."""
 

@@ -188,7 +188,7 @@ def _budgets(
 
 def _about(run: Run, evaluation: Evaluation, device: torch.device | None) -> dict[str, Any]:
     """The columns of a row that are known before anything is measured."""
-    settings = run.unusual_settings() | evaluation.settings
+    settings = run.unusual_settings() | evaluation.settings | evaluation.resized(run.task)
     return {
         **columns(run.method, run.task, run.seed, settings, run.key, evaluation),
         **provenance(device, run.dtype),

@@ -43,6 +43,15 @@ class Domain(_Table):
     steps: Counts
 
 
+class Matrices(Domain):
+    """The sizes of matrices are those trained on, a run each.
+
+    test_sizes: what methods whose parameters fit any size are tested on beside their own.
+    """
+
+    test_sizes: list[Count] = []
+
+
 class Preset(_Table):
     """A sweep: every task with every method, seed, size, difficulty and number of steps.
 
@@ -56,7 +65,7 @@ class Preset(_Table):
     difficulties: Annotated[list[Difficulty], Field(min_length=1)]
     seeds: Count
     problems: Annotated[int, Field(ge=2, strict=True)]
-    matrix: Domain
+    matrix: Matrices
     graph: Domain
     variants: Annotated[list[Settings], Field(min_length=1)] = [{}]
     tests: list[Annotated[Inference, BeforeValidator(Inference.said)]] = []
@@ -102,7 +111,22 @@ def read_preset(name: str, smoke: bool = False) -> dict[str, Any]:
     own = table.pop("smoke", {})
     if not isinstance(own, dict):
         raise UsageError(f"Preset {name!r}: smoke must be a table, not {own!r}.")
-    return _overlaid(_overlaid(table, _tiny()), own) if smoke else table
+    if not smoke:
+        return table
+    tiny = _tiny()
+    return _overlaid(_overlaid(_without_own(table, tiny["settings"]), tiny), own)
+
+
+def _without_own(table: dict[str, Any], names: Settings) -> dict[str, Any]:
+    """The table of a preset in which no method has settings of its own that have these names."""
+    settings = {
+        name: {n: v for n, v in value.items() if n not in names}
+        if isinstance(value, dict)
+        else value
+        for name, value in table.get("settings", {}).items()
+    }
+    sections = {name: _without_own(table[name], names) for name in DOMAINS if name in table}
+    return table | {"settings": settings} | sections
 
 
 def _tiny() -> dict[str, Any]:
@@ -168,7 +192,7 @@ def _sentence(error: Any) -> str:
         levels = ["same", "harder", "a positive number", "NAME=NUMBER"]
         return str(unknown("difficulty", str(value), levels))
     if error["type"] == "extra_forbidden":
-        return str(unknown("key", place[-1], [*Preset.model_fields, *Domain.model_fields]))
+        return str(unknown("key", place[-1], [*Preset.model_fields, *Matrices.model_fields]))
     wrong = {
         "missing": "is missing",
         "too_short": "must name at least one",

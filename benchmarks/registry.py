@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from baselines.feedforward import Feedforward, FeedforwardEdge
+from baselines.ired import IRED
 from baselines.iterative import Iterative, IterativeEdge
 from baselines.ponder import Ponder, PonderEdge
 from baselines.programmatic import Programmatic
@@ -50,6 +51,7 @@ METHODS: dict[str, type[Method]] = {
         IREMStructured,
         RecurrentStructured,
         FeedforwardStructured,
+        IRED,
         Feedforward,
         FeedforwardEdge,
         Recurrent,

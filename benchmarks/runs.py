@@ -31,7 +31,7 @@ from irem_core.types import Task
 log = logging.getLogger(__name__)
 
 PROTOCOL = 2  # raised when the same run gives other results
-ADDED = {"decay": False, "clip": 0.0, "average": 0.0}
+ADDED = {"from_size": 0, "decay": False, "beta2": 0.999, "clip": 0.0, "average": 0.0}
 """Settings that there were not always: as they stand they change nothing, nor a key."""
 
 
@@ -130,6 +130,14 @@ class Evaluation:
         parts = [str(run.task) for run in self.parts]
         return self.inference.unusual() | ({"parts": parts} if parts else {})
 
+    def resized(self, task: Task) -> Settings:
+        """What a run of ``task`` was trained on, where that is not the size of the matrices here.
+
+        Graphs are of many sizes, which say so themselves.
+        """
+        other = task.domain == "matrix" and self.size != task.size
+        return {"trained_size": task.size} if other else {}
+
     def asked(self, **changes: Any) -> Evaluation:
         """The same evaluation by another inference."""
         return replace(self, inference=replace(self.inference, **changes))
@@ -195,7 +203,8 @@ def _plan_variant(
     preset: Preset, cls: type[Task], section: Domain, layers: list[Settings]
 ) -> Iterator[tuple[Run, list[Evaluation]]]:
     for task in _tasks(cls, section, task_settings(cls.name, layers)):
-        evaluations = _evaluations(task, preset, section)
+        own = section.sizes if cls.domain == "graph" else [task.size]
+        evaluations = _evaluations(task, preset, section, own)
         if not evaluations:
             why = f"graphs of up to {task.size} nodes are 'same', larger ones 'harder'"
             why = why if cls.domain == "graph" else f"its levels are those of {task.levels()}"
@@ -203,12 +212,14 @@ def _plan_variant(
                 f"{cls.name}: none of the sizes {section.sizes} is of difficulty "
                 f"{preset.difficulties}; {why}."
             )
+        larger = _evaluations(task, preset, section, getattr(section, "test_sizes", []))
         for name in preset.methods:
             method = METHODS[name]
             settings = settings_for(name, cls.domain, layers)
+            asked = list(dict.fromkeys(evaluations + larger * method.any_size))
             if method.answers_task(task):
                 for seed in range(preset.seeds if method.learns else 1):
-                    yield Run(name, task, settings, seed), evaluations
+                    yield Run(name, task, settings, seed), asked
 
 
 def _tasks(cls: type[Task], section: Domain, values: Settings) -> list[Task]:
@@ -222,14 +233,15 @@ def _tasks(cls: type[Task], section: Domain, values: Settings) -> list[Task]:
         raise UsageError(f"{cls.name}: {error}") from error
 
 
-def _evaluations(task: Task, preset: Preset, section: Domain) -> list[Evaluation]:
+def _evaluations(task: Task, preset: Preset, section: Domain, sizes: list[int]) -> list[Evaluation]:
     """What a task is tested on. The difficulty of graphs follows from their size."""
     tests: list[tuple[int, str | float]]
     if task.domain == "graph":
-        difficulties = [(n, task.difficulty_of(n)) for n in section.sizes]
+        difficulties = [(n, task.difficulty_of(n)) for n in sizes]
         tests = [(n, each) for n, each in difficulties if each in preset.difficulties]
     else:
-        tests = [(task.size, each) for each in preset.difficulties if _concerns(task, each)]
+        levels = [each for each in preset.difficulties if _concerns(task, each)]
+        tests = [(n, each) for n in sizes for each in levels]
     steps = tuple(sorted(set(section.steps)))
     try:
         tested = {task.test(*test): test for test in reversed(tests)}  # the first name of each

@@ -60,7 +60,7 @@ def settings_for(method: str, domain: str, layers: Sequence[Settings]) -> Settin
     """
     complete = protocol_settings(method, domain)
     for layer in layers:
-        said = {**layer, **layer.get(method, {})}
+        said = _said_for(method, layer)
         complete |= {
             name: like_default(name, said[name], value)
             for name, value in complete.items()
@@ -71,10 +71,15 @@ def settings_for(method: str, domain: str, layers: Sequence[Settings]) -> Settin
 
 def protocol_settings(method: str, domain: str) -> Settings:
     """The paper's settings of a method: its defaults and what the preset ``paper`` says of them."""
-    section = _protocol()[domain].get("settings", {})
-    said = {**section, **section.get(method, {})}
+    layers = [_protocol().get("settings", {}), _protocol()[domain].get("settings", {})]
+    said = {name: value for layer in layers for name, value in _said_for(method, layer).items()}
     defaults = default_settings(METHODS[method])
     return {name: said.get(name, default) for name, default in defaults.items()}
+
+
+def _said_for(method: str, layer: Settings) -> Settings:
+    """What a layer says for a method: what it says for this one goes before what for all."""
+    return {**layer, **layer.get(method, {})}
 
 
 @cache

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from irem_core.tasks.matrix import Completion, Inverse
 from irem_core.types import Problem, Task
 
-SOFTEST = 4.5  # the sharpness that soft minima and maxima start with
+SHARPNESS = (3.0, 12.0)  # that the soft minima and maxima start with, from first to last
 ABSENT = -1e4  # before an exponential: a node that is not there
 LEAST = 1e-30  # before a logarithm
+TINY = 1e-3  # before a division
 
 
 class Features(nn.Module):
@@ -26,27 +27,38 @@ class Features(nn.Module):
     width: int
 
 
+AGGREGATIONS = ("soft", "max", "sum")
+"""Over the nodes between: a soft minimum or maximum, a hard one, the mean of products."""
+
+
 class PairFeatures(Features):
     """What is known of a pair of nodes, whatever the nodes are called.
 
-    Edges and candidate edges both ways; and in every channel the softly shortest, or widest, way
-    over one node between: 1/s logsumexp_k s (p_ik + q_kj), where p and q are learned mixtures of
-    the candidate and the input, and s is negative for a minimum. Such a sum over k is a product of
-    matrices of exponentials.
+    Edges and candidate edges both ways; and in every channel what there is between them, over all
+    nodes k, of p_ik and q_kj, which are learned mixtures of the candidate and the input. ``soft``:
+    the softly shortest, or widest, way, 1/s logsumexp_k s (p_ik + q_kj), s being negative for a
+    minimum; such a sum over k is a product of matrices of exponentials. ``max``: the same with s
+    without bound. ``sum``: the mean over k of p_ik q_kj, as in Maron et al., "Provably Powerful
+    Graph Networks", 2019.
     """
 
     sign: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, aggregation: str = "soft") -> None:
         super().__init__()
+        if aggregation not in AGGREGATIONS:
+            raise ValueError(
+                f"aggregation must be one of {', '.join(AGGREGATIONS)}, not {aggregation!r}"
+            )
+        self.aggregation = aggregation
         self.width = 4 + channels
         self.first, self.second = (nn.Linear(2, channels, bias=False) for _ in range(2))
         for mixture in (self.first, self.second):
             nn.init.normal_(mixture.weight, mean=0.5, std=0.3)
         sign = torch.ones(channels)
-        sign[: math.ceil(0.75 * channels)] = -1
+        sign[::2] = -1
         self.register_buffer("sign", sign)
-        self.log_sharpness = nn.Parameter(torch.full((channels,), math.log(SOFTEST)))
+        self.log_sharpness = nn.Parameter(torch.linspace(*map(math.log, SHARPNESS), channels))
 
     def forward(
         self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]
@@ -54,20 +66,28 @@ class PairFeatures(Features):
         edges = x[..., 0]
         both = torch.stack([y, edges], dim=-1)
         here = torch.stack([edges, edges.mT, y, y.mT], dim=-1)
-        return torch.cat([here, self._between(both, mask[:, None])], dim=-1)
+        to, fro = (mixture(both).permute(0, 3, 1, 2) for mixture in (self.first, self.second))
+        between = self._between(to, fro, mask[:, None]).masked_fill(~mask[:, None], 0)
+        return torch.cat([here, between.permute(0, 2, 3, 1)], dim=-1)
 
     def _between(
-        self, both: Float[Tensor, "B n n 2"], mask: Bool[Tensor, "B 1 n n"]
-    ) -> Float[Tensor, "B n n channels"]:
-        sharpness = (self.sign * self.log_sharpness.exp())[:, None, None]
-        to, fro = (
-            (sharpness * mixture(both).permute(0, 3, 1, 2)).masked_fill(~mask, ABSENT)
-            for mixture in (self.first, self.second)
-        )  # [B, channels, n, n]
+        self,
+        to: Float[Tensor, "B channels n n"],
+        fro: Float[Tensor, "B channels n n"],
+        mask: Bool[Tensor, "B 1 n n"],
+    ) -> Float[Tensor, "B channels n n"]:
+        """Over the nodes that are there; beyond them anything."""
+        if self.aggregation == "sum":
+            nodes = mask.sum(dim=3, keepdim=True).amax(dim=2, keepdim=True)
+            return (to * mask) @ (fro * mask) / nodes
+        soft = self.aggregation == "soft"
+        sharpness = (self.sign * self.log_sharpness.exp() if soft else self.sign)[:, None, None]
+        to, fro = ((sharpness * each).masked_fill(~mask, ABSENT) for each in (to, fro))
+        if not soft:
+            return (to[..., None] + fro[:, :, None]).amax(dim=3) / sharpness  # of [.., i, k, j]
         most_to, most_fro = to.amax(3, keepdim=True).detach(), fro.amax(2, keepdim=True).detach()
         ways = ((to - most_to).exp() * mask) @ ((fro - most_fro).exp() * mask)
-        softly = ((ways + LEAST).log() + most_to + most_fro) / sharpness
-        return softly.masked_fill(~mask, 0).permute(0, 2, 3, 1)
+        return ((ways + LEAST).log() + most_to + most_fro) / sharpness
 
 
 class EntryFeatures(Features):
@@ -86,26 +106,9 @@ class EntryFeatures(Features):
 class ProductFeatures(Features):
     """Of a symmetric matrix S and a candidate Y: both, the identity, and SY, YS, YSY and SYS.
 
-    All that is asked of an entry turns with S and Y where both are turned alike.
-    """
-
-    width = 7
-
-    def forward(
-        self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]
-    ) -> Float[Tensor, "B n n width"]:
-        s = x[..., 0] / x.shape[1]  # whose size is then the same for any n
-        one = torch.eye(s.shape[1], dtype=s.dtype, device=s.device).expand_as(s)
-        sy, ys = s @ y, y @ s
-        return torch.stack([s, y, one, sy, ys, y @ sy, s @ ys], dim=-1)
-
-
-class ExchangeableFeatures(Features):
-    """Of a matrix of which some entries are known: they may be exchanged by rows and by columns.
-
-    The known entry, whether it is known, the candidate; means over rows, columns and all of what
-    the candidate lacks where it is known; and what the rows and columns that are alike, by the
-    products of known entries, have at the entry.
+    S is divided by the mean of its eigenvalues. Entries are seen by asinh, as numbers if small and
+    by their order of magnitude if large, as products with a random start are. All of them see how
+    far SY and YS are from the identity.
     """
 
     width = 9
@@ -113,21 +116,51 @@ class ExchangeableFeatures(Features):
     def forward(
         self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]
     ) -> Float[Tensor, "B n n width"]:
-        given, size = x[..., 0], x.shape[1]
+        one = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        mean = x[..., 0].diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None]  # of the eigenvalues
+        scale = mean.where(mean > 0, 1)
+        s = x[..., 0] / scale
+        sy, ys = s @ y, y @ s
+        misses = torch.stack([scale * sy - one, scale * ys - one]).square().mean((0, 2, 3))  # [B]
+        entries = [s, y, sy, ys, y @ sy, s @ ys, one / scale, one.expand_as(s)]
+        far = misses.log1p()[:, None, None].expand_as(s)
+        return torch.stack([*(each.asinh() for each in entries), far], dim=-1)
+
+
+class ExchangeableFeatures(Features):
+    """Of a matrix of which some entries are known: they may be exchanged by rows and by columns.
+
+    The known entry, whether it is known, the candidate, and the one of them that counts; that
+    matrix F, and the known entries alone, as F F'F / ||F||², in which large singular values stand
+    out (once, and twice); the mean squares of F and of the candidate where nothing is known.
+    """
+
+    width = 9
+
+    def forward(
+        self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]
+    ) -> Float[Tensor, "B n n width"]:
+        given = x[..., 0]
         known = (given != 0).to(given)
-        lacking = known * (given - y)
-        means = [lacking.mean(dims, keepdim=True).expand_as(y) for dims in ((2,), (1,), (1, 2))]
-        filled = known * given + (1 - known) * y
-        by_rows = filled @ filled.mT @ lacking / size
-        by_columns = lacking @ filled.mT @ filled / size
-        alike = filled @ filled.mT @ filled / size
-        return torch.stack([given, known, y, *means, by_rows, by_columns, alike], dim=-1)
+        guessed = (1 - known) * y
+        filled = given + guessed
+        low = _low_rank(filled)
+        sizes = [each.square().mean((1, 2), keepdim=True) for each in (filled, guessed)]
+        entries = [given, y, filled, low, _low_rank(low), _low_rank(given)]
+        entries += [size.expand_as(y) for size in sizes]
+        return torch.stack([known, *entries], dim=-1)
 
 
-def features_for(task: Task, channels: int) -> Features:
+def _low_rank(matrix: Float[Tensor, "B n n"]) -> Float[Tensor, "B n n"]:
+    """M M'M / ||M||²: a singular value s becomes s³ over the sum of all squares."""
+    size = matrix.square().sum((1, 2), keepdim=True)
+    return matrix @ (matrix.mT @ matrix) / (size + TINY)
+
+
+def features_for(task: Task, channels: int, aggregation: str) -> Features:
     """Those that the symmetries of a task allow."""
     if task.domain == "graph":
-        return PairFeatures(channels)
+        return PairFeatures(channels, aggregation)
     if isinstance(task, Inverse):
         return ProductFeatures()
     if isinstance(task, Completion):
@@ -138,9 +171,11 @@ def features_for(task: Task, channels: int) -> Features:
 class Backbone(nn.Module):
     """``outputs`` numbers for every entry, by one network for all: features -> hidden -> hidden."""
 
-    def __init__(self, task: Task, outputs: int, hidden: int, channels: int) -> None:
+    def __init__(
+        self, task: Task, outputs: int, hidden: int, channels: int, aggregation: str = "soft"
+    ) -> None:
         super().__init__()
-        self.features = features_for(task, channels)
+        self.features = features_for(task, channels, aggregation)
         self.net = nn.Sequential(
             nn.Linear(self.features.width, hidden),
             nn.SiLU(),
@@ -159,4 +194,11 @@ class Backbone(nn.Module):
         x = problem.x.view(shape).movedim(1, -1)  # [B, n, n, matrices]
         y, mask = answer.view(-1, *shape[2:]), problem.mask.view(-1, *shape[2:])
         known = self.features(x, y, mask)
-        return ((self.net(known) + self.straight(known)) * mask[..., None]).flatten(1, 2)
+        if problem.nodes is None:
+            return self._of(known).to(y).flatten(1, 2)
+        outputs = y.new_zeros(*known.shape[:-1], self.straight.out_features)
+        there = mask.nonzero(as_tuple=True)  # small graphs would else be mostly absent nodes
+        return outputs.index_put(there, self._of(known[there]).to(y)).flatten(1, 2)
+
+    def _of(self, known: Float[Tensor, "... width"]) -> Float[Tensor, "... outputs"]:
+        return self.net(known) + self.straight(known)

@@ -24,3 +24,11 @@ def not_negative(**values: float) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not (math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} must be a number from 0 on, not {value!r}")
+
+
+def share(**values: float) -> None:
+    """Raise ValueError for the first of the named values that is not from 0 to less than 1."""
+    not_negative(**values)
+    for name, value in values.items():
+        if value >= 1:
+            raise ValueError(f"{name} must be less than 1, not {value!r}")

@@ -73,7 +73,6 @@ def autograd_gradient(
     energy: Callable[[Tensor], Float[Tensor, " B"]], answer: Float[Tensor, "B n_out"]
 ) -> Float[Tensor, "B n_out"]:
     """dE/dy of each problem by autograd, with the graph to differentiate it."""
-    with torch.enable_grad():
-        answer = answer if answer.requires_grad else answer.detach().requires_grad_()
-        total = energy(answer).sum()  # problems do not mix: row b is dE_b/dy_b
-        return torch.autograd.grad(total, answer, create_graph=True)[0]
+    gradient = torch.func.grad(lambda y: energy(y).sum())  # problems do not mix
+    result: Tensor = gradient(answer)  # row b is dE_b/dy_b
+    return result

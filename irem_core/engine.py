@@ -71,6 +71,8 @@ def train(
 def _check(trainers: Sequence[Trainer], engine: str) -> None:
     first = trainers[0]
     check_engine(engine, first.method.task, first.validation.target.device, len(trainers))
+    if first.training.from_size and (engine != "eager" or len(trainers) > 1):
+        raise ValueError("with from_size every update is of a size of its own: use engine eager")
     for other in trainers[1:]:
         for one, same in ((first.training, other.training), (first.method, other.method)):
             settings, others = _settings(one), _settings(same)

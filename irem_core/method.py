@@ -48,6 +48,7 @@ class Method(nn.Module, ABC):
     version: ClassVar[int] = 1  # raised when the same settings give other results
     learns: ClassVar[bool] = True
     ends: ClassVar[bool] = False  # is done by itself after some steps, however many are allowed
+    any_size: ClassVar[bool] = False  # its parameters fit matrices of any size, not only of one
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -65,6 +66,11 @@ class Method(nn.Module, ABC):
     def can_express(cls, task: Task) -> bool:
         """Whether some parameters come close to the answers of the task's training problems."""
         return True
+
+    @property
+    def fits_any_size(self) -> bool:
+        """Whether it answers problems of other sizes too; on graphs every method does."""
+        return self.any_size or self.task.domain == "graph"
 
     def allowed(self, steps: int) -> int:
         """The steps that it may take of a budget: all that it needs, if it is done by itself."""
@@ -95,7 +101,7 @@ class Method(nn.Module, ABC):
         if steps < 0:
             raise ValueError(f"steps must be 0 or more, not {steps}")
         problem = problem if start is None else replace(problem, start=start)
-        self.task.check(problem)
+        self._fitting(problem).check(problem)
         problem = replace(problem, start=problem.start * problem.mask)
         self._check_place(problem)
         taken = list(self.unroll(problem, steps))
@@ -104,6 +110,11 @@ class Method(nn.Module, ABC):
         energies = None if landscape is None else torch.stack([landscape(y) for y in answers])
         halting = [step.halting for step in taken if step.halting is not None]
         return Trajectory(answers, energies, torch.stack(halting) if halting else None)
+
+    def _fitting(self, problem: Problem) -> Task:
+        """The task, of a problem's size if that does not matter; that of graphs is any."""
+        resized = self.any_size and self.task.domain == "matrix"
+        return self.task.test(problem.side, "same") if resized else self.task
 
     def _check_place(self, problem: Problem) -> None:
         for own in self.parameters():

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.checks import at_least, not_negative, positive
+from irem_core.checks import at_least, not_negative, positive, share
 from irem_core.descending import Descending
 from irem_core.descent import descend
 from irem_core.method import Method
@@ -41,9 +41,8 @@ class Search:
 
     def __post_init__(self) -> None:
         positive(step_scale=self.step_scale)
-        not_negative(momentum=self.momentum, noise=self.noise)
-        if self.momentum >= 1:
-            raise ValueError(f"momentum must be less than 1, not {self.momentum!r}")
+        not_negative(noise=self.noise)
+        share(momentum=self.momentum)
         at_least(1, restarts=self.restarts)
 
     def evaluations(self, steps: int) -> tuple[int, int]:

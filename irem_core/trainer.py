@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from irem_core.checkpoint import read_tensors, write_tensors
-from irem_core.checks import at_least, not_negative, positive
+from irem_core.checks import at_least, not_negative, positive, share
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
 from irem_core.replay import Replay
 from irem_core.streams import stream
-from irem_core.types import Batch, concatenate
+from irem_core.types import Batch, Task, concatenate
 
 Loss = Callable[[Batch], tuple[Tensor, Tensor]]
 """The loss of a batch and the last answers."""
@@ -38,7 +38,10 @@ class Training:
     batch: problems an update, the replayed ones among them.
     learning_rates: if there are any, training is done with each in the place of ``learning_rate``,
         and the parameters with the least validation error are taken.
+    from_size: the problems of an update are all of one size, drawn from this one to the task's.
+        0: as the task draws them.
     decay: the learning rate falls, update by update, on a straight line to 0.
+    beta2: of Adam, for the squares of gradients.
     clip: the largest norm that the gradient of an update may have; it is scaled to it. 0: any.
     average: the parameters that are validated and kept are a running mean, of which those before
         have this share after an update (0.995: a mean over some 200 updates); 0: the last ones.
@@ -50,7 +53,9 @@ class Training:
     batch: int = 1024
     learning_rate: float = 1e-4
     learning_rates: Sequence[float] = ()
+    from_size: int = 0
     decay: bool = False
+    beta2: float = 0.999
     clip: float = 0.0
     average: float = 0.0
     validate_every: int = 500
@@ -58,13 +63,12 @@ class Training:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        at_least(0, train_iterations=self.train_iterations)
+        at_least(0, train_iterations=self.train_iterations, from_size=self.from_size)
         at_least(1, batch=self.batch, validate_every=self.validate_every)
         at_least(1, validation_problems=self.validation_problems)
         positive(learning_rate=self.learning_rate)
-        not_negative(clip=self.clip, average=self.average)
-        if self.average >= 1:
-            raise ValueError(f"average must be less than 1, not {self.average!r}")
+        not_negative(clip=self.clip)
+        share(average=self.average, beta2=self.beta2)
         positive(**{f"learning_rates[{i}]": rate for i, rate in enumerate(self.learning_rates)})
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
@@ -81,8 +85,18 @@ class Training:
         return each or [self]
 
     def check(self, method: Method) -> None:
-        """Raise ValueError if a batch cannot hold the problems that the method wants replayed."""
-        plan = method.replay
+        """Raise ValueError if a method cannot be trained so.
+
+        A batch must hold the problems that it wants replayed, and problems of several sizes need
+        parameters that fit them all, and no buffer, whose rows are alike.
+        """
+        plan, size = method.replay, method.task.size
+        if self.from_size > size:
+            raise ValueError(f"from_size must be at most {size}, not {self.from_size}")
+        if self.from_size and not method.fits_any_size:
+            raise ValueError(f"{method.name} fits matrices of one size: leave from_size at 0")
+        if self.from_size and plan:
+            raise ValueError("replayed problems are all of one size: leave from_size at 0")
         if plan and not plan.replayed + plan.stored <= self.batch > plan.replayed:
             raise ValueError(
                 f"a batch of {self.batch} cannot have {plan.replayed} replayed problems and "
@@ -127,6 +141,7 @@ class Trainer:
         self.optimiser = torch.optim.Adam(
             self.parameters,
             lr=training.learning_rate,
+            betas=(0.9, training.beta2),
             capturable=self.validation.target.is_cuda,  # the count of steps is on the device too
         )
         self.mean = [p.detach().clone() for p in self.parameters] if training.average else None
@@ -172,11 +187,20 @@ class Trainer:
         """A training batch, the replayed problems first; the very first one has none."""
         plan, task = self.method.replay, self.method.task
         if self.replay is None or plan is None:
-            return task.draw(self.training.batch, self.fresh, self.dtype)
+            return self._of_a_size().draw(self.training.batch, self.fresh, self.dtype)
         fresh = task.draw(self.training.batch - plan.replayed, self.fresh, self.dtype)
         if self.replay.empty:
             return fresh
         return concatenate([self.replay.sample(plan.replayed, self.replayed), fresh])
+
+    def _of_a_size(self) -> Task:
+        """What the problems of an update are drawn from."""
+        task, least = self.method.task, self.training.from_size
+        if not least:
+            return task
+        device = self.fresh.device
+        size = torch.randint(least, task.size + 1, (), generator=self.fresh, device=device)
+        return task.test(int(size), task.difficulty_of(int(size)))
 
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         """One step of Adam; what has no gradient stays as it is."""

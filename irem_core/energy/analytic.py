@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from irem_core.descent import descend
-from irem_core.types import Problem, StepRule, last
+from irem_core.automatic import AutomaticLandscape
+from irem_core.types import Problem
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class QuadraticEnergy:
 
 
 @dataclass(frozen=True)
-class QuadraticLandscape:
+class QuadraticLandscape(AutomaticLandscape):
     """The energy of answers, around their minimum."""
 
     minimum: Float[Tensor, "B n"]
@@ -44,9 +44,3 @@ class QuadraticLandscape:
     ) -> Float[Tensor, "B n"]:
         """dE/dy."""
         return self.curvature * (answer - self.minimum)
-
-    def leap(
-        self, answer: Float[Tensor, "B n"], steps: int, rule: StepRule
-    ) -> Float[Tensor, "B n"]:
-        """The answer after ``steps`` steps."""
-        return last(descend(self, answer, steps, rule))

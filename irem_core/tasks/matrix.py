@@ -83,10 +83,8 @@ class MatrixTask(ABC):
         return "same"
 
     def test(self, size: int, difficulty: str | float) -> Self:
-        """The task at a difficulty. Raises ValueError for a size that is not its own."""
-        if size != self.size:
-            raise ValueError(f"{self.name} of size {self.size} cannot be tested at size {size}")
-        return self.at(difficulty)
+        """The task of a size at a difficulty."""
+        return replace(self, size=size).at(difficulty)
 
     def check(self, problem: Problem) -> None:
         for field, width in (("x", self.n_in), ("start", self.n_out)):

@@ -38,7 +38,7 @@ def test_mistakes_are_named(tmp_path):
     with pytest.raises(UsageError, match="holds no trained method"):
         load(tmp_path / "nowhere")
     method = train("irem", Addition(size=2), tmp_path, **SETTINGS)
-    for wrong in ({"steps": []}, {"steps": [0]}, {"problems": 1}, {"size": 3}):
+    for wrong in ({"steps": []}, {"steps": [0]}, {"problems": 1}, {"size": 3}):  # irem fits one
         with pytest.raises(ValueError, match=next(iter(wrong))):
             evaluate(method, **wrong)
     next(tmp_path.rglob("method.safetensors")).write_bytes(b"half")

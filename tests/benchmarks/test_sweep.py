@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.cli import run_command
+from benchmarks.errors import UsageError
 from benchmarks.execute import execute
 from benchmarks.preset import checked, named_presets, read_preset
 from benchmarks.registry import METHODS, TASKS
@@ -430,7 +431,7 @@ def test_what_goes_wrong_with_seeds_at_once_is_in_their_rows(tmp_path, monkeypat
 
 
 ABLATIONS = [name for name in named_presets() if name.startswith("ablation-")]
-OF_CLAIMS = [*ABLATIONS, "adaptive", "recursion", "search"]
+OF_CLAIMS = [*ABLATIONS, "adaptive", "recursion", "search", "structured", "structured-ablations"]
 
 
 @pytest.mark.parametrize("name", OF_CLAIMS)
@@ -441,7 +442,8 @@ def test_the_preset_of_every_claim_runs_at_a_tiny_size(name, tmp_path):
     settings = {key for text in results["settings"] for key in json.loads(text)}
     table = read_preset(name, smoke=True)
     varied = [*table.get("tests", []), *table.get("variants", [])]
-    assert {key for each in varied for key in each.get("irem", each)} <= settings
+    said = [inner for each in varied for inner in [*each.values(), each] if isinstance(inner, dict)]
+    assert {key for each in said for key in each if key not in METHODS} <= settings
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
@@ -471,6 +473,39 @@ def test_an_ablation_runs_at_a_tiny_size_in_the_order_of_its_numbers(tmp_path):
     lines = [f"| irem (replayed={n}, stored=" for n in (0, 16, 24)]
     places = [table.index(line) for line in lines]
     assert places == sorted(places)
+
+
+def test_a_tiny_preset_is_tiny_for_methods_with_settings_of_their_own():
+    tiny = plan(checked(read_preset("structured", smoke=True)), {})
+    learned = [run for run, _ in tiny if METHODS[run.method].learns]
+    assert {run.training.train_iterations for run in learned} == {20}
+    (own,) = {run.settings["learning_rate"] for run, _ in tiny if run.method == "irem_structured"}
+    assert own == 1e-2
+
+
+def test_matrices_of_other_sizes_are_tested_by_methods_that_fit_them(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'base = "smoke"\ntasks = ["addition"]\n'
+        'methods = ["irem", "recurrent_structured", "trivial"]\n'
+        "[matrix]\nsizes = [2]\ntest_sizes = [2, 4]\n"
+    )
+    assert run("--preset", path, "--threads", 1, "--out", tmp_path / "out") == 0
+    results = read_results(tmp_path / "out")
+    assert (results["status"] == "ok").all()
+    tested = results.groupby("method")["size"].agg(set)
+    assert tested.to_dict() == {
+        "irem": {2},
+        "recurrent_structured": {2, 4},
+        "trivial_constant": {2, 4},
+        "trivial_copy": {2, 4},
+    }
+    resized = results["settings"].str.contains('"trained_size":2')
+    assert (resized == (results["size"] == 4)).all()
+    assert "addition, n=4" in (tmp_path / "out" / "table.md").read_text()
+    path.write_text('base = "smoke"\n[graph]\nsizes = [4]\ntest_sizes = [6]\n')
+    with pytest.raises(UsageError, match="test_sizes"):
+        checked(read_preset(str(path)))
 
 
 def test_a_variant_with_an_unknown_setting_is_named(tmp_path, capsys):

@@ -69,13 +69,27 @@ def test_padding_does_not_matter(task):
     assert not inside[:, :, 3:].any()
 
 
-def test_a_sharp_minimum_is_a_step_of_min_plus():
-    features = PairFeatures(4).double()
+def between(aggregation, y):
+    """What the features say of the nodes between, where only the candidate is looked at."""
+    features = PairFeatures(4, aggregation).double()
     with torch.no_grad():
         features.log_sharpness.fill_(math.log(40))
         features.first.weight[:] = features.second.weight[:] = torch.tensor([1.0, 0.0])
+    return features(y[..., None], y, torch.ones_like(y, dtype=torch.bool))[..., 4:]
+
+
+def test_a_hard_minimum_is_a_step_of_min_plus_and_a_sum_a_product():
     y = problem(ShortestPath(size=N).test(N, "same")).start.view(-1, N, N)
-    out = features(y[..., None], y, torch.ones_like(y, dtype=torch.bool))
     ways = y[:, :, :, None] + y[:, None]  # [B, i, k, j]
-    torch.testing.assert_close(out[..., 4], ways.amin(dim=2), atol=0.05, rtol=0)
-    torch.testing.assert_close(out[..., -1], ways.amax(dim=2), atol=0.05, rtol=0)
+    hard = between("max", y)
+    assert torch.equal(hard[..., 0], ways.amin(dim=2))
+    assert torch.equal(hard[..., 1], ways.amax(dim=2))
+    torch.testing.assert_close(between("sum", y)[..., 0], y @ y / N)
+
+
+def test_a_sharp_minimum_is_a_step_of_min_plus():
+    y = problem(ShortestPath(size=N).test(N, "same")).start.view(-1, N, N)
+    ways = y[:, :, :, None] + y[:, None]  # [B, i, k, j]
+    soft = between("soft", y)
+    torch.testing.assert_close(soft[..., 0], ways.amin(dim=2), atol=0.05, rtol=0)
+    torch.testing.assert_close(soft[..., 1], ways.amax(dim=2), atol=0.05, rtol=0)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from baselines.structured import RecurrentStructured
 from benchmarks.contract import tasks
 from benchmarks.registry import METHODS
 from irem_core import IREM, Addition, ShortestPath
@@ -222,6 +223,15 @@ def test_seeds_at_once_captured():
 def test_what_an_engine_cannot_do_is_said(engine, task, together, said):
     with pytest.raises(ValueError, match=said):
         check_engine(engine, task, "cpu", together)
+
+
+def test_updates_of_several_sizes_are_trained_one_by_one():
+    several = replace(TRAINING, from_size=1)
+    task = MATRIX[0]
+    runs = [trainer(RecurrentStructured, task, seed=seed, training=several) for seed in (0, 1)]
+    for engine, group in (("eager", runs), ("compiled", runs[:1])):
+        with pytest.raises(ValueError, match="with from_size every update is of a size of its own"):
+            train(group, engine)
 
 
 @pytest.mark.parametrize(

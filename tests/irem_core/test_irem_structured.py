@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -54,6 +56,63 @@ def test_the_loss_is_that_of_all_steps():
     errors = (answers - batch.target).square().mean(dim=(1, 2))
     expected = (1 * errors[0] + 2 * errors[1]) / 3
     torch.testing.assert_close(method.loss(batch)[0], expected)
+
+
+def test_the_loss_can_be_that_of_the_last_step():
+    task = Addition(size=3)
+    with seeded_parameters(0):
+        method = IREMStructured(task, inner_steps=2, all_steps=False).double()
+    batch = task.draw(4, stream("test"), torch.float64)
+    answer = method.solve(batch.problem, 2).answers[2]
+    torch.testing.assert_close(method.loss(batch)[0], (answer - batch.target).square().mean())
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_a_step_is_as_large_as_it_is_said(learned):
+    task = EdgeCopy(3)
+    method = IREMStructured(task, step_size=0.3, learned=learned).double()
+    problem = task.draw(4, stream("test"), torch.float64).problem
+    expected = problem.start - 0.3 * method.energy.at(problem).gradient(problem.start)
+    torch.testing.assert_close(method.solve(problem, 1).answers[1], expected)
+    assert method.rule.step_size == pytest.approx(0.3)
+    assert ("rule.log_step_size" in dict(method.named_parameters())) == learned
+
+
+@pytest.mark.parametrize("aggregation", ["max", "sum"])
+@pytest.mark.parametrize("form", ["squares", "scalar"])
+def test_other_forms_have_gradients_too(form, aggregation):
+    task = ShortestPath(size=4)
+    with seeded_parameters(0):
+        method = IREMStructured(task, hidden=6, form=form, aggregation=aggregation).double()
+    batch = task.draw(4, stream("test"), torch.float64)
+    landscape, way = method.energy.at(batch.problem), 1e-6 * batch.target
+    rise = landscape(batch.problem.start + way) - landscape(batch.problem.start - way)
+    slope = (landscape.gradient(batch.problem.start) * way).sum(dim=1)
+    torch.testing.assert_close(slope, rise / 2, rtol=1e-4, atol=1e-12)
+
+
+def test_a_scalar_energy_has_no_lower_bound():
+    method = IREMStructured(Addition(size=2), form="scalar").double()
+    with torch.no_grad():
+        method.energy.residuals.net[-1].bias.fill_(-100.0)
+    problem = Addition(size=2).draw(2, stream("test"), torch.float64).problem
+    assert (method.energy(problem, problem.start) < 0).all()
+
+
+def test_unknown_forms_are_named():
+    with pytest.raises(ValueError, match="form must be one of squares, scalar, not 'square'"):
+        IREMStructured(Addition(), form="square")
+    with pytest.raises(ValueError, match="aggregation must be one of soft, max, sum, not 'min'"):
+        IREMStructured(ShortestPath(), aggregation="min")
+
+
+@pytest.mark.parametrize("task", [Addition(size=3), Completion(size=3), Inverse(size=3)], ids=str)
+def test_larger_matrices_are_answered_too(task):
+    method, _ = made(task)
+    larger = task.test(5, "harder").draw(2, stream("larger"), torch.float64).problem
+    assert method.solve(larger, 2).answers.shape == (3, 2, 25)
+    with pytest.raises(ValueError, match="x must be of shape"):
+        method.solve(replace(larger, x=larger.x[:, :-1]), 2)
 
 
 def test_the_energy_is_a_sum_of_squares():

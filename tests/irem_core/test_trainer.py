@@ -1,13 +1,15 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from baselines.feedforward import Feedforward
+from baselines.structured import RecurrentStructured
 from benchmarks.contract import make as make_small
 from benchmarks.contract import tasks
 from benchmarks.registry import METHODS
-from irem_core import IREM, Addition, Completion
+from irem_core import IREM, Addition, Completion, ShortestPath
 from irem_core.checkpoint import read_tensors, save_method
 from irem_core.engine import train
 from irem_core.precision import precision
@@ -41,9 +43,20 @@ def test_same_seed_same_bits_another_seed_another_run(cls):
     assert runs[0].curve != runs[2].curve
 
 
-@pytest.mark.parametrize("cls", [IREM, Feedforward])
-def test_a_run_cut_off_in_the_middle_ends_the_same(cls, tmp_path):
-    whole = make(cls=cls)
+GENTLY = {"decay": True, "clip": 0.5, "average": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("cls", "training"),
+    [
+        (IREM, TRAINING),
+        (Feedforward, TRAINING),
+        (IREM, replace(TRAINING, **GENTLY)),
+        (RecurrentStructured, replace(TRAINING, **GENTLY, from_size=1)),
+    ],
+)
+def test_a_run_cut_off_in_the_middle_ends_the_same(cls, training, tmp_path):
+    whole = make(cls=cls, training=training)
     train([whole])
 
     def cut_off(done):
@@ -51,8 +64,8 @@ def test_a_run_cut_off_in_the_middle_ends_the_same(cls, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train([make(cls=cls)], states=[tmp_path / "state"], progress=cut_off)
-    resumed = make(cls=cls)
+        train([make(cls=cls, training=training)], states=[tmp_path / "state"], progress=cut_off)
+    resumed = make(cls=cls, training=training)
     resumed.load(tmp_path / "state")
     seen = []
     train([resumed], states=[tmp_path / "state"], progress=seen.append)
@@ -148,6 +161,9 @@ def test_a_loss_that_is_not_finite_says_where():
         ({"batch": 0}, "batch"),
         ({"train_iterations": -1}, "train_iterations"),
         ({"learning_rate": 0.0}, "learning_rate"),
+        ({"average": 1.0}, "average must be less than 1, not 1.0"),
+        ({"beta2": 1}, "beta2 must be less than 1, not 1"),
+        ({"clip": -1.0}, "clip must be a number from 0 on, not -1.0"),
         ({"dtype": "float16"}, "dtype must be one of float32, float64, mixed, not 'float16'"),
     ],
 )
@@ -159,6 +175,73 @@ def test_impossible_settings_are_named(settings, said):
 def test_a_batch_too_small_for_its_replayed_problems_is_refused():
     with pytest.raises(ValueError, match="a batch of 8 cannot have 8 replayed"):
         make(replayed=8)
+
+
+def test_decay_lowers_the_learning_rate_to_nothing():
+    trainer, rates = make(training=replace(TRAINING, decay=True)), []
+    for _ in range(TRAINING.train_iterations):
+        trainer.update()
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-3 * (12 - done) / 12 for done in range(12)])
+
+
+def test_a_gradient_is_scaled_to_the_largest_norm_that_it_may_have(monkeypatch):
+    trainer, taken = make(training=replace(TRAINING, clip=0.5)), []
+    step = trainer.optimiser.step
+    monkeypatch.setattr(
+        trainer.optimiser,
+        "step",
+        lambda: (taken.append([p.grad.clone() for p in trainer.parameters]), step()),
+    )
+    gradients = [torch.full_like(p, 3.0) for p in trainer.parameters]
+    trainer.step(gradients)
+    flat = torch.cat([gradient.flatten() for gradient in taken[0]])
+    assert flat.norm().item() == pytest.approx(0.5, rel=1e-4)
+    assert torch.allclose(flat, flat[0])  # its direction is as it was
+
+
+def test_the_running_mean_is_what_is_validated_and_kept():
+    trainer = make(training=replace(TRAINING, train_iterations=2, average=0.75, validate_every=2))
+    seen = [[p.detach().clone() for p in trainer.parameters]]
+    for _ in range(2):
+        trainer.update()
+        seen.append([p.detach().clone() for p in trainer.parameters])
+    first, second, third = seen
+    trainer.look(torch.zeros(2))
+    names = [name for name, p in trainer.method.named_parameters() if p.requires_grad]
+    for name, *each, now in zip(names, first, second, third, trainer.parameters, strict=True):
+        mean = 0.75 * (0.75 * each[0] + 0.25 * each[1]) + 0.25 * each[2]
+        torch.testing.assert_close(trainer.best[name], mean)
+        assert torch.equal(now, each[2])  # training goes on from its own
+    trainer.method.load_state_dict(trainer.best)
+    assert trainer.validate() == trainer.curve[-1].validation_mse
+
+
+@pytest.mark.parametrize("task", [Addition(size=5), ShortestPath(size=5)], ids=str)
+def test_with_from_size_every_update_is_of_a_size_of_its_own(task):
+    trainer = Trainer(RecurrentStructured(task), replace(TRAINING, from_size=3), seed=0)
+    drawn = [trainer.draw() for _ in range(30)]
+    assert {batch.problem.side for batch in drawn} == {3, 4, 5}
+    for batch in drawn:
+        assert batch.problem.mask.all()  # graphs too are all of the size
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings", "said"),
+    [
+        (RecurrentStructured, {"from_size": 3}, "from_size must be at most 2, not 3"),
+        (Feedforward, {"from_size": 1}, "feedforward fits matrices of one size"),
+    ],
+)
+def test_sizes_that_cannot_be_trained_on_are_refused(cls, settings, said):
+    with pytest.raises(ValueError, match=said):
+        make(cls=cls, training=replace(TRAINING, **settings))
+
+
+def test_problems_of_several_sizes_are_not_replayed():
+    method = RecurrentStructured(Addition(size=2), replayed=4, stored=3, capacity=10)
+    with pytest.raises(ValueError, match="replayed problems are all of one size"):
+        Trainer(method, replace(TRAINING, from_size=1), seed=0)
 
 
 def test_float64_is_float64_throughout():
