@@ -107,9 +107,14 @@ class Line:
         costs = [trace.flops for trace in self.traces]
         return bool(costs) and all(len(cost) > 1 and np.isfinite(cost).all() for cost in costs)
 
-    def errors_at(self, flops: float) -> Array:
-        """Of the last answers that are there after so many operations, [S, B], from the traces."""
-        return np.stack([at_cost(each.errors, each.flops, [flops])[0] for each in self.traces])
+    def errors_at(self, spent: float, cost: str = "flops") -> Array:
+        """Of the last answers that are there when so much is spent, [S, B], from the traces.
+
+        cost: ``flops`` or ``seconds``, of a problem.
+        """
+        costs = [getattr(each, cost) for each in self.traces]
+        pairs = zip(self.traces, costs, strict=True)
+        return np.stack([at_cost(each.errors, own, [spent])[0] for each, own in pairs])
 
     @cached_property
     def curve(self) -> pd.DataFrame:

@@ -33,9 +33,17 @@ class GradientStep:
     ) -> Float[Tensor, "B n_out"]:
         return torch.sub(answer, gradient, alpha=self.step_size)
 
+    def limited(self, step: Float[Tensor, "B n_out"]) -> Float[Tensor, "B n_out"]:
+        """A step as it is taken: here any."""
+        return step
+
 
 class LearnedStep(nn.Module):
-    """y <- y - step_size * dE/dy, with a positive step size that is trained like any parameter."""
+    """y <- y - d / sqrt(1 + d²), d = step_size * dE/dy, entry by entry.
+
+    The step size is positive and trained like any parameter. No entry moves by more than 1, which
+    keeps training from the energies that would throw answers ever further; small steps are d.
+    """
 
     def __init__(self, step_size: float) -> None:
         super().__init__()
@@ -48,7 +56,11 @@ class LearnedStep(nn.Module):
     def forward(
         self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, "B n_out"]:
-        return answer - self.log_step_size.exp() * gradient
+        return answer - self.limited(self.log_step_size.exp() * gradient)
+
+    def limited(self, step: Float[Tensor, "B n_out"]) -> Float[Tensor, "B n_out"]:
+        """A step as it is taken."""
+        return step * (1 + step.square()).rsqrt()
 
 
 def descend(

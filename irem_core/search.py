@@ -12,7 +12,7 @@ from torch import Tensor
 
 from irem_core.checks import at_least, not_negative, positive, share
 from irem_core.descending import Descending
-from irem_core.descent import descend
+from irem_core.descent import GradientStep, LearnedStep, descend
 from irem_core.method import Method
 from irem_core.streams import stream
 from irem_core.types import Energy, Landscape, Problem, Step
@@ -60,9 +60,16 @@ class Search:
 class SearchStep:
     """The step of a search: a rule with a memory, so that every descent needs one of its own."""
 
-    def __init__(self, search: Search, landscape: Landscape, problem: Problem, size: float) -> None:
-        self.search, self.landscape = search, landscape
-        self.sizes = torch.full_like(problem.start[:, :1], search.step_scale * size)  # [B, 1]
+    def __init__(
+        self,
+        search: Search,
+        landscape: Landscape,
+        problem: Problem,
+        trained: GradientStep | LearnedStep,
+    ) -> None:
+        self.search, self.landscape, self.trained = search, landscape, trained
+        size = search.step_scale * trained.step_size
+        self.sizes = torch.full_like(problem.start[:, :1], size)  # [B, 1]
         self.velocity = torch.zeros_like(problem.start)
         self.energy: Tensor | None = None  # of the last answer, where it is asked for
         self.generator = stream("noise")
@@ -73,7 +80,7 @@ class SearchStep:
         self, answer: Float[Tensor, "B n_out"], gradient: Float[Tensor, "B n_out"]
     ) -> Float[Tensor, "B n_out"]:
         self.velocity = self.search.momentum * self.velocity - self.sizes * gradient
-        tried = answer + self.velocity
+        tried = answer + self.trained.limited(self.velocity)
         if self.search.noise:
             noise = torch.randn(tried.shape[1:], generator=self.generator, dtype=torch.float64)
             tried = tried + self.search.noise * noise.to(tried) * self.signs
@@ -97,7 +104,7 @@ class Searching(Method):
     def __init__(self, method: Descending, search: Search) -> None:
         super().__init__(method.task)
         self.energy = method.energy
-        self.step_size = method.rule.step_size
+        self.rule = method.rule
         self.search = search
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
@@ -106,7 +113,7 @@ class Searching(Method):
             return
         many = self.started(problem)
         landscape = self.energy.at(many)
-        rule = SearchStep(self.search, landscape, many, self.step_size)
+        rule = SearchStep(self.search, landscape, many, self.rule)
         for answers in islice(descend(landscape, many.start, steps, rule), 1, None):
             if self.search.restarts == 1:
                 yield Step(answers)

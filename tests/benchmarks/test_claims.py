@@ -28,6 +28,20 @@ def test_that_it_errs_least_is_tested_against_every_baseline(made_up):
     assert about(alone, "errs less").verdict == "not tested"
 
 
+def test_that_an_energy_helps_is_tested_at_equal_cost(made_up):
+    structured, without = ("irem_structured", 0), ("recurrent_structured", 0)
+    found = about(claims(made_up({structured: FALLS, without: WORSE})), "an energy errs less")
+    assert found.verdict == "reproduced"
+    assert "irem_structured errs 0.2 and recurrent_structured 0.4, 0.2 more [" in found.sentence
+    assert found.sentence.count("a problem") == 2  # operations, seconds
+    found = about(claims(made_up({structured: WORSE, without: FALLS}, folder="b")), "an energy")
+    assert found.verdict == "not reproduced"
+    alone = about(claims(made_up({structured: FALLS}, folder="c")), "an energy")
+    assert alone.verdict == "not tested"
+    others = claims(made_up({("irem", 0): FALLS}, folder="d"))
+    assert not [claim for claim in others if "an energy errs" in claim.claim]
+
+
 def test_that_more_steps_help_is_tested_beyond_those_of_training(made_up):
     steps = (10, 20)
     falls = [2.0, *[0.5] * 10, *[0.2] * 10]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from irem_core.irem_structured import IREMStructured
+from irem_core.search import Search, Searching
 from irem_core.streams import seeded_parameters, stream
 from irem_core.tasks import Addition, Completion, EdgeCopy, Inverse, ShortestPath
 
@@ -72,10 +73,28 @@ def test_a_step_is_as_large_as_it_is_said(learned):
     task = EdgeCopy(3)
     method = IREMStructured(task, step_size=0.3, learned=learned).double()
     problem = task.draw(4, stream("test"), torch.float64).problem
-    expected = problem.start - 0.3 * method.energy.at(problem).gradient(problem.start)
-    torch.testing.assert_close(method.solve(problem, 1).answers[1], expected)
+    step = 0.3 * method.energy.at(problem).gradient(problem.start)
+    step = step / (1 + step**2).sqrt() if learned else step
+    torch.testing.assert_close(method.solve(problem, 1).answers[1], problem.start - step)
     assert method.rule.step_size == pytest.approx(0.3)
     assert ("rule.log_step_size" in dict(method.named_parameters())) == learned
+
+
+def test_no_entry_moves_by_more_than_one():
+    task = EdgeCopy(3)
+    method = IREMStructured(task, step_size=1e6).double()
+    problem = task.draw(4, stream("test"), torch.float64).problem
+    for asked in (method, Searching(method, Search(step_scale=10))):
+        answers = asked.solve(problem, 3).answers
+        assert answers.diff(dim=0).abs().max() == pytest.approx(1, abs=1e-6)
+
+
+def test_a_search_as_it_stands_is_the_descent_of_training():
+    method, batch = made(ShortestPath(4))
+    torch.testing.assert_close(
+        Searching(method, Search(step_scale=1.0)).solve(batch.problem, 4).answers,
+        method.solve(batch.problem, 4).answers,
+    )
 
 
 @pytest.mark.parametrize("aggregation", ["max", "sum"])

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irem_core import IREM, Addition, ShortestPath
-from irem_core.descent import descend
+from irem_core.descent import GradientStep, descend
 from irem_core.energy.analytic import QuadraticEnergy
 from irem_core.search import Search, Searching, SearchStep
 from irem_core.streams import seeded_parameters, stream
@@ -17,7 +17,7 @@ def walk(search, steps, step_size=1.0, curvature=1.0, start=1.0):
         torch.zeros(1, 1, dtype=torch.float64), torch.tensor([[start]], dtype=torch.float64)
     )
     landscape = QuadraticEnergy(curvature).at(problem)
-    rule = SearchStep(search, landscape, problem, step_size)
+    rule = SearchStep(search, landscape, problem, GradientStep(step_size))
     return [y.item() for y in descend(landscape, problem.start, steps, rule)]
 
 
@@ -41,7 +41,7 @@ def test_noise_has_the_standard_deviation_that_was_asked_for():
     start = torch.rand(2000, 400, generator=stream("test")) - 0.5
     problem = Problem(start, start)  # where the energy is lowest
     landscape = QuadraticEnergy().at(problem)
-    rule = SearchStep(Search(noise=0.3), landscape, problem, 1.0)
+    rule = SearchStep(Search(noise=0.3), landscape, problem, GradientStep(1.0))
     after = rule(problem.start, landscape.gradient(problem.start))
     assert (after - start).std().item() == pytest.approx(0.3, rel=0.1)
     assert abs((after - start).mean(dim=1).mean().item()) < 0.01
