@@ -28,6 +28,7 @@ class Iterative(LearnedBaseline):
     """
 
     name = "iterative"
+    markov = True
 
     def __init__(
         self,

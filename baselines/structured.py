@@ -24,6 +24,7 @@ class RecurrentStructured(Method):
 
     name = "recurrent_structured"
     any_size = True
+    markov = True
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class FeedforwardStructured(RecurrentStructured):
 
     name = "feedforward_structured"
     ends = True
+    markov = False
 
     def __init__(self, task: Task, *, hidden: int = 48, channels: int = 8) -> None:
         super().__init__(task, hidden=hidden, channels=channels, inner_steps=1)

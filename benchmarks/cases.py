@@ -19,7 +19,7 @@ from benchmarks.registry import METHODS, task_named
 log = logging.getLogger(__name__)
 
 ASKED = {field.name for field in fields(Inference)} | {"trained_size"}
-OF_CASES = ("expression", "times")
+OF_CASES = ("expression", "times", "shortcut")
 """Settings that say which case a row is of."""
 
 
@@ -120,10 +120,10 @@ def at_largest_budget(rows: pd.DataFrame, by: Sequence[str] = ("line", "case")) 
 
 
 def _variants(results: pd.DataFrame) -> pd.Series:
-    """The values of each row's task that are not the default, as text."""
+    """The values of each row's task that are not the default, and another answer, as text."""
 
     def variant(task: str, settings: str) -> str:
-        own = {field.name for field in fields(task_named(task))}
+        own = {field.name for field in fields(task_named(task))} | {"shortcut"}
         values = json.loads(settings).items()
         return ", ".join(f"{name}={value}" for name, value in values if name in own)
 

@@ -13,8 +13,10 @@ from benchmarks.registry import METHODS, task_named
 from benchmarks.settings import Settings, like_default
 from irem_core.checks import at_least
 from irem_core.descending import Descending
+from irem_core.informed import informed
 from irem_core.method import Method
 from irem_core.search import Search, Searching
+from irem_core.tasks import ShortestPath
 from irem_core.types import Problem, Task
 
 PLACES = ("random", "zero")
@@ -30,11 +32,14 @@ class Inference(Search):
         answer of a method that does not learn, such as ``trivial_quadratic``.
     expression: nested problems, such as ``addition(_, a)``; see ``benchmarks.expressions``.
     times: how often the expression is applied, ``_`` being the answer of the time before.
+    shortcut: of shortest paths, the method is told two entries of the answer that the input does
+        not show, from which others follow; see ``benchmarks.shortcut``.
     """
 
     start: str = "random"
     expression: str = ""
     times: int = 1
+    shortcut: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +51,8 @@ class Inference(Search):
         if self.expression:
             parsed = Expression.parse(self.expression)
             object.__setattr__(self, "expression", parsed.text)  # however it was spaced
+        if self.shortcut and self.expression:
+            raise ValueError("shortcut is of one shortest path task, not of an expression")
         if self.times > 1 and not (self.expression and parsed.repeats):
             raise ValueError(
                 f"times is how often an expression is applied to its own answer, _, which is not "
@@ -80,7 +87,7 @@ class Inference(Search):
     @property
     def usual_descent(self) -> bool:
         """Whether a descent starts and goes as in the protocol."""
-        return replace(self, expression="", times=1) == USUAL
+        return replace(self, expression="", times=1, shortcut=False) == USUAL
 
     def suits(self, method: str, task: Task) -> bool:
         """Whether a method can be asked so about a task: only a descent can go another way."""
@@ -90,10 +97,13 @@ class Inference(Search):
         answering = [METHODS[name] for name in (method, self.start) if name not in PLACES]
         able = all(each.answers_task(one) for each in answering for one in tasks)
         descends = issubclass(METHODS[method], Descending)
+        if self.shortcut and not (isinstance(task, ShortestPath) and METHODS[method].markov):
+            return False
         return bool(tasks) and able and (self.usual_descent or descends)
 
     def of(self, method: Method) -> Method:
         """The method that answers so."""
+        method = informed(method) if self.shortcut else method
         search = Search(**{f.name: getattr(self, f.name) for f in fields(Search)})
         if search == Search():
             return method

@@ -13,6 +13,7 @@ from irem_core.types import Energy, Problem, Step
 class Descending(Method):
     """A method with an energy, and the rule by which its answers descend on it."""
 
+    markov = True
     energy: Energy
     rule: GradientStep | LearnedStep
 

@@ -48,6 +48,7 @@ class Method(nn.Module, ABC):
     version: ClassVar[int] = 1  # raised when the same settings give other results
     learns: ClassVar[bool] = True
     ends: ClassVar[bool] = False  # is done by itself after some steps, however many are allowed
+    markov: ClassVar[bool] = False  # what a step makes of an answer depends on no step before
     any_size: ClassVar[bool] = False  # its parameters fit matrices of any size, not only of one
 
     def __init__(self, task: Task) -> None:

@@ -72,11 +72,13 @@ class Problem(Rows):
         the order and the batching of problems never change an answer.
     nodes: how many each graph has; None for matrices. Inputs and answers of graphs are N x N, with
         zeros beyond their nodes.
+    known: entries of the answer that are given, which only some methods can be told; nan elsewhere.
     """
 
     x: Float[Tensor, "B n_in"]
     start: Float[Tensor, "B n_out"]
     nodes: Int[Tensor, " B"] | None = None
+    known: Float[Tensor, "B n_out"] | None = None
 
     @property
     def side(self) -> int:

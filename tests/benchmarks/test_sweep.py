@@ -53,7 +53,7 @@ def smoke(tmp_path_factory) -> Path:
     command += ["--threads", "1", "--out", "X"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert "| irem " in done.stdout
-    assert "70 of 70 runs done" in done.stderr
+    assert "91 of 91 runs done" in done.stderr
     return folder / "X"
 
 

@@ -1,0 +1,63 @@
+"""Trained methods that are told entries of the answer, which no training prepared them for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor
+
+from irem_core.descending import Descending
+from irem_core.energy.sums import KnownEntries, SumOfEnergies
+from irem_core.method import Method
+from irem_core.types import Problem, Step, last
+
+
+def informed(method: Method) -> Method:
+    """The method, told ``problem.known``. Raises ValueError if it has no use for it."""
+    if isinstance(method, Descending):
+        return InformedDescent(method)
+    if method.markov:
+        return InformedSteps(method)
+    raise ValueError(f"{method.name} does not go on from an answer: it cannot be told entries")
+
+
+class InformedDescent(Descending):
+    """By adding an energy, whose own minimum is at the entries that are known.
+
+    It weighs so much that a step of the descent, by itself, would lead there.
+    """
+
+    name = "informed_descent"
+
+    def __init__(self, method: Descending) -> None:
+        super().__init__(method.task)
+        self.rule = method.rule
+        known = KnownEntries(weight=1 / (2 * method.rule.step_size))
+        self.energy = SumOfEnergies((method.energy, known))
+
+
+class InformedSteps(Method):
+    """By setting the entries that are known, before every step and at last."""
+
+    name = "informed_steps"
+
+    def __init__(self, method: Method) -> None:
+        super().__init__(method.task)
+        self.method = method
+
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        yield Step(problem.start)
+        answer = with_known(problem, problem.start)
+        for _ in range(steps):
+            taken = last(self.method.unroll(replace(problem, start=answer), 1)).answer
+            answer = with_known(problem, taken)
+            yield Step(answer)
+
+
+def with_known(problem: Problem, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, "B n_out"]:
+    """The answer with the entries that are known in their places."""
+    if problem.known is None:
+        raise ValueError("no entry of the answers is known: the problems' known is None")
+    return answer.where(problem.known.isnan(), problem.known)

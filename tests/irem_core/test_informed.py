@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from baselines.iterative import Iterative
+from baselines.recurrent import Recurrent
+from irem_core.energy.analytic import QuadraticEnergy
+from irem_core.energy.sums import KnownEntries, SumOfEnergies
+from irem_core.informed import informed
+from irem_core.irem_structured import IREMStructured
+from irem_core.streams import seeded_parameters, stream
+from irem_core.tasks import Addition
+from irem_core.types import Problem
+
+TASK = Addition(size=2)
+NAN = torch.nan
+
+
+def told(count=3):
+    problem = TASK.draw(count, stream("test"), torch.float64).problem
+    known = torch.tensor([NAN, 0.5, NAN, -0.25]).double().expand(count, -1)
+    return replace(problem, known=known)
+
+
+def test_energies_are_added_by_hand():
+    """1/2 (y - 3)² + 2 (y - 1)², least at (3 + 4) / 5."""
+    problem = Problem(torch.tensor([[3.0]]), torch.zeros(1, 1), known=torch.tensor([[1.0]]))
+    both = SumOfEnergies((QuadraticEnergy(), KnownEntries(weight=2.0)))
+    answer = torch.tensor([[2.0]])
+    assert both(problem, answer).tolist() == [0.5 + 2.0]
+    assert both.at(problem).gradient(answer).tolist() == [[-1 + 4.0]]
+    least = torch.tensor([[7 / 5]])
+    torch.testing.assert_close(both.at(problem).gradient(least), torch.zeros(1, 1))
+
+
+def test_what_is_not_known_has_no_energy():
+    problem = told()
+    landscape = KnownEntries(weight=3.0).at(problem)
+    gradient = landscape.gradient(problem.start)
+    assert not gradient[:, [0, 2]].any()
+    torch.testing.assert_close(gradient[:, [1, 3]], 6 * (problem.start - problem.known)[:, [1, 3]])
+
+
+def test_a_step_by_the_added_energy_alone_leads_to_what_is_known():
+    with seeded_parameters(0):
+        method = IREMStructured(TASK, hidden=4, learned=False, step_size=0.3).double()
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.zero_()  # an energy that is 0 everywhere
+    problem = told()
+    answer = informed(method).solve(problem, 1).answers[1]
+    expected = problem.start.where(problem.known.isnan(), problem.known)
+    torch.testing.assert_close(answer, expected)
+
+
+def test_steps_go_on_from_what_is_known():
+    with seeded_parameters(0):
+        method = Iterative(TASK, hidden=4).double()
+        torch.nn.init.normal_(method.correction.out.weight)
+    problem = told()
+
+    def put(answer):
+        return answer.where(problem.known.isnan(), problem.known)
+
+    first = put(method.solve(problem, 1, start=put(problem.start)).answers[1])
+    second = put(method.solve(problem, 1, start=first).answers[1])
+    answers = informed(method).solve(problem, 2).answers
+    torch.testing.assert_close(answers, torch.stack([problem.start, first, second]))
+
+
+def test_who_cannot_be_told_is_named():
+    with pytest.raises(ValueError, match="recurrent does not go on from an answer"):
+        informed(Recurrent(TASK, hidden=4))
+
+
+def test_without_known_entries_there_is_nothing_to_tell():
+    problem = replace(told(), known=None)
+    for method in (IREMStructured(TASK, hidden=4), Iterative(TASK, hidden=4)):
+        with pytest.raises(ValueError, match="no entry of the answers is known"):
+            informed(method.double()).solve(problem, 1)
