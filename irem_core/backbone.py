@@ -105,14 +105,15 @@ class EntryFeatures(Features):
 
 
 class ProductFeatures(Features):
-    """Of a symmetric matrix S and a candidate Y: both, the identity, and SY, YS, YSY and SYS.
+    """Of a symmetric matrix S, with m the mean of its eigenvalues, and a candidate Y.
 
-    S is divided by the mean of its eigenvalues. Entries are seen by asinh, as numbers if small and
-    by their order of magnitude if large, as products with a random start are. All of them see how
-    far SY and YS are from the identity.
+    SY/m and YS/m beside 1/m, YSY/m beside Y/m, SYS/m² beside S/m²: alike if Y is the inverse; S/m,
+    Y and the identity themselves. Entries are seen by asinh, as numbers if small and by their order
+    of magnitude if large, as products with a random start are. All of them see how far SY and YS
+    are from the identity.
     """
 
-    width = 9
+    width = 11
 
     def forward(
         self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]
@@ -123,7 +124,8 @@ class ProductFeatures(Features):
         s = x[..., 0] / scale
         sy, ys = s @ y, y @ s
         misses = torch.stack([scale * sy - one, scale * ys - one]).square().mean((0, 2, 3))  # [B]
-        entries = [s, y, sy, ys, y @ sy, s @ ys, one / scale, one.expand_as(s)]
+        entries = [s, s / scale, s @ ys, y, y / scale, y @ sy, sy, ys, one / scale]
+        entries += [one.expand_as(s)]
         far = misses.log1p()[:, None, None].expand_as(s)
         return torch.stack([*(each.asinh() for each in entries), far], dim=-1)
 
