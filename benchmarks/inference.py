@@ -81,7 +81,9 @@ class Inference(Search):
 
     @property
     def tasks(self) -> list[str]:
-        """Those of its expression, the outermost first; none without one."""
+        """Those that it is about, of an expression the outermost first; none if about any."""
+        if self.shortcut:
+            return [ShortestPath.name]
         return Expression.parse(self.expression).tasks if self.expression else []
 
     @property
@@ -97,9 +99,8 @@ class Inference(Search):
         answering = [METHODS[name] for name in (method, self.start) if name not in PLACES]
         able = all(each.answers_task(one) for each in answering for one in tasks)
         descends = issubclass(METHODS[method], Descending)
-        if self.shortcut and not (isinstance(task, ShortestPath) and METHODS[method].markov):
-            return False
-        return bool(tasks) and able and (self.usual_descent or descends)
+        told = METHODS[method].markov or not self.shortcut
+        return bool(tasks) and able and told and (self.usual_descent or descends)
 
     def of(self, method: Method) -> Method:
         """The method that answers so."""

@@ -257,15 +257,16 @@ def _concerns(task: Task, difficulty: str | float) -> bool:
 
 
 def _possible(tests: list[Inference], tasks: list[str]) -> list[Inference]:
-    """Without the expressions of which a task is not trained; the log says so."""
-    lacking = {
-        inference.expression: [name for name in inference.tasks if name not in tasks]
-        for inference in tests
-    }
-    for expression, names in lacking.items():
-        if names:
-            log.warning("%s is not asked: it needs %s", expression, ", ".join(names))
-    return [inference for inference in tests if not lacking[inference.expression]]
+    """Without those of which a task is not trained; the log says so."""
+    lacking = [[name for name in inference.tasks if name not in tasks] for inference in tests]
+    said = [
+        f"{inference.expression or inference.unusual()} is not asked: it needs {', '.join(names)}"
+        for inference, names in zip(tests, lacking, strict=True)
+        if names
+    ]
+    for sentence in dict.fromkeys(said):
+        log.warning(sentence)
+    return [inference for inference, names in zip(tests, lacking, strict=True) if not names]
 
 
 def _asked(

@@ -59,9 +59,11 @@ def test_a_sweep_with_a_shortcut(tmp_path):
     assert "shortest_path, shortcut=True" in (out / "table.md").read_text()
 
 
-def test_a_shortcut_of_nothing_is_refused():
+def test_a_shortcut_of_nothing_is_refused_and_of_other_tasks_left_out(caplog):
     with pytest.raises(ValueError, match="not of an expression"):
         Inference(shortcut=True, expression="shortest_path(_)")
-    table = read_preset("smoke") | {"tests": [{"shortcut": True}], "tasks": ["addition"]}
-    with pytest.raises(UsageError, match="shortcut"):
-        plan(checked(table), {})
+    table = read_preset("smoke") | {"tests": [{"shortcut": True}]}
+    assert plan(checked(table | {"tasks": ["addition"]}), {})
+    assert "{'shortcut': True} is not asked: it needs shortest_path" in caplog.text
+    with pytest.raises(UsageError, match="No run that is planned can be tested"):
+        plan(checked(table | {"methods": ["feedforward"]}), {})

@@ -480,7 +480,7 @@ def test_a_tiny_preset_is_tiny_for_methods_with_settings_of_their_own():
     learned = [run for run, _ in tiny if METHODS[run.method].learns]
     assert {run.training.train_iterations for run in learned} == {20}
     (own,) = {run.settings["learning_rate"] for run, _ in tiny if run.method == "irem_structured"}
-    assert own == 1e-2
+    assert own == 5e-3
 
 
 def test_matrices_of_other_sizes_are_tested_by_methods_that_fit_them(tmp_path):
