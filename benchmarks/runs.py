@@ -183,8 +183,9 @@ def plan(preset: Preset, said: Settings) -> Planned:
     for inference in tests:
         if inference not in asked:
             raise UsageError(f"No run that is planned can be tested by {inference.unusual()}.")
-    for run in {(run.method, run.task.name): run for run, _ in planned}.values():
-        _check(run)
+    for run, _ in planned:
+        if run.seed == 0:  # the others differ in it alone
+            _check(run)
     if not planned:
         raise UsageError(f"None of {preset.methods} can be asked any of {preset.tasks}.")
     return planned

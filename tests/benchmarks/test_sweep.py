@@ -512,5 +512,7 @@ def test_a_variant_with_an_unknown_setting_is_named(tmp_path, capsys):
     path = tmp_path / "own.toml"
     path.write_text('base = "smoke"\nvariants = [{ irem.step_sizes = 3 }]\n')
     assert "step_sizes" in complaint(capsys, "--preset", path)
+    path.write_text('base = "smoke"\nvariants = [{ irem.replayed = 999 }, {}]\n')
+    assert "a batch of 32 cannot have 999 replayed problems" in complaint(capsys, "--preset", path)
     path.write_text('base = "smoke"\nvariants = []\n')
     assert "variants" in complaint(capsys, "--preset", path)
