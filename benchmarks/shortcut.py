@@ -13,10 +13,10 @@ from irem_core.types import Batch
 
 
 def with_shortcut(task: ShortestPath, batch: Batch) -> tuple[Batch, float]:
-    """The largest distance of every graph is given as half as long, and the others follow.
+    """The two nodes of every graph that are farthest apart are given as being at one place.
 
-    A method is told the two entries, there and back, by ``problem.known``; its input is as it was.
-    Also the error of who takes note of these entries and infers nothing: the right answer without
+    So others are nearer to each other too. A method is told two entries, there and back, to be 0,
+    by ``problem.known``; its input is as it was. Also the error of who takes note of these entries and infers nothing: the right answer without
     the shortcut, with them put in.
     """
     problem = batch.problem
@@ -25,7 +25,7 @@ def with_shortcut(task: ShortestPath, batch: Batch) -> tuple[Batch, float]:
     back = there % problem.side * problem.side + there // problem.side
     known, edges = torch.full_like(batch.target, torch.nan), problem.x.clone()
     for entry in (there, back):
-        known[rows, entry] = edges[rows, entry] = batch.target[rows, there] / 2
+        known[rows, entry] = edges[rows, entry] = 0
     told = replace(problem, known=known)
     right = Batch(told, task.exact(replace(problem, x=edges)))
     noted = mean_squared_error(with_known(told, batch.target), right).item()

@@ -16,20 +16,20 @@ from irem_core.types import Batch, Problem
 
 
 def test_a_shortcut_by_hand():
-    """On a line 0 - 1 - 2 - 3 of unit edges, 3 from 0 to 3 becomes 1.5, and 0 to 2 is unchanged."""
+    """On a line 0 - 1 - 2 - 3 of unit edges 0 and 3 are one place: 0 to 2 and 1 to 3 become 1."""
     line = torch.tensor([0.0, 1, 2, 3])
     distances = (line[:, None] - line).abs()
     task = ShortestPath(size=4)
     edges = distances.where(distances == 1, 9).fill_diagonal_(0)
     problem = Problem(edges.view(1, 16), torch.zeros(1, 16), torch.tensor([4]))
     batch, noted = with_shortcut(task, Batch(problem, distances.view(1, 16)))
-    expected = [[0, 1, 2, 1.5], [1, 0, 1, 2], [2, 1, 0, 1], [1.5, 2, 1, 0]]
+    expected = [[0, 1, 1, 0], [1, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]]
     assert batch.target.view(4, 4).tolist() == expected
     known = batch.problem.known.view(4, 4)
-    assert known[0, 3] == known[3, 0] == 1.5
+    assert known[0, 3] == known[3, 0] == 0
     assert known.isnan().sum() == 14
     assert torch.equal(batch.problem.x, problem.x)  # the input does not show it
-    assert noted == 0  # here nothing else follows
+    assert noted == 4 / 16  # four entries are 2 where 1 is right
 
 
 def test_other_entries_follow_from_a_shortcut():
