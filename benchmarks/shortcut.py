@@ -16,8 +16,8 @@ def with_shortcut(task: ShortestPath, batch: Batch) -> tuple[Batch, float]:
     """The two nodes of every graph that are farthest apart are given as being at one place.
 
     So others are nearer to each other too. A method is told two entries, there and back, to be 0,
-    by ``problem.known``; its input is as it was. Also the error of who takes note of these entries and infers nothing: the right answer without
-    the shortcut, with them put in.
+    by ``problem.known``; its input is as it was. Also the error of who takes note of these entries
+    and infers nothing: the right answer without the shortcut, with them put in.
     """
     problem = batch.problem
     rows = torch.arange(len(batch))
