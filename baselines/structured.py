@@ -11,6 +11,7 @@ from irem_core.backbone import Backbone
 from irem_core.checks import at_least
 from irem_core.method import Method, ReplayPlan
 from irem_core.metric import error_of_all
+from irem_core.tasks import Completion, ConnectedComponents
 from irem_core.types import Batch, Problem, Step, Task
 
 
@@ -68,6 +69,14 @@ class FeedforwardStructured(RecurrentStructured):
 
     def __init__(self, task: Task, *, hidden: int = 48, channels: int = 8) -> None:
         super().__init__(task, hidden=hidden, channels=channels, inner_steps=1)
+
+    @classmethod
+    def can_express(cls, task: Task) -> bool:
+        """Not noise that the input does not show, nor ways of edges whose directions differ.
+
+        A sum of two edges has one direction; that an edge is one both ways takes a step to be seen.
+        """
+        return not isinstance(task, Completion | ConnectedComponents)
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         yield Step(problem.start)
