@@ -11,7 +11,7 @@ from irem_core.backbone import Backbone
 from irem_core.checks import at_least
 from irem_core.method import Method, ReplayPlan
 from irem_core.metric import error_of_all
-from irem_core.tasks import Completion, ConnectedComponents
+from irem_core.tasks import Completion, ConnectedComponents, Inverse
 from irem_core.types import Batch, Problem, Step, Task
 
 
@@ -72,11 +72,11 @@ class FeedforwardStructured(RecurrentStructured):
 
     @classmethod
     def can_express(cls, task: Task) -> bool:
-        """Not noise that the input does not show, nor ways of edges whose directions differ.
+        """Not noise that the input does not show, nor what needs a candidate to be seen.
 
-        A sum of two edges has one direction; that an edge is one both ways takes a step to be seen.
+        Products with zeros say nothing of an inverse; that an edge is one both ways takes a step.
         """
-        return not isinstance(task, Completion | ConnectedComponents)
+        return not isinstance(task, Completion | ConnectedComponents | Inverse)
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
         yield Step(problem.start)

@@ -18,8 +18,10 @@ from benchmarks.registry import METHODS, task_named
 
 log = logging.getLogger(__name__)
 
-ASKED = {field.name for field in fields(Inference)} | {"trained_size"}
-OF_CASES = ("expression", "times", "shortcut")
+ASKED = {field.name for field in fields(Inference)}
+ASIDE = ("shortcut", "trained_size")
+"""Settings of results that stand apart: of other answers, or of sizes that few can be asked."""
+OF_CASES = ("expression", "times", *ASIDE)
 """Settings that say which case a row is of."""
 
 
@@ -40,6 +42,11 @@ class Comparison(NamedTuple):
         """Whether it is about an expression."""
         return bool(is_nested(self.rows).any())
 
+    @property
+    def aside(self) -> bool:
+        """Whether it is about what few methods are asked, and counts for none as a case."""
+        return bool(is_aside(self.rows).any())
+
 
 def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
     """A matrix task at a size, its difficulties side by side; a graph task, its sizes.
@@ -55,6 +62,11 @@ def comparisons(results: pd.DataFrame) -> Iterator[Comparison]:
 def is_nested(rows: pd.DataFrame) -> pd.Series:
     """Which rows are about an expression."""
     return rows["settings"].str.contains('"expression":', regex=False)
+
+
+def is_aside(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are about an expression, or stand apart for another reason."""
+    return rows["settings"].str.contains("|".join(f'"{name}":' for name in ("expression", *ASIDE)))
 
 
 def _of_tasks(results: pd.DataFrame) -> Iterator[Comparison]:
@@ -120,10 +132,10 @@ def at_largest_budget(rows: pd.DataFrame, by: Sequence[str] = ("line", "case")) 
 
 
 def _variants(results: pd.DataFrame) -> pd.Series:
-    """The values of each row's task that are not the default, and another answer, as text."""
+    """The values of each row's task that are not the default, and why it stands aside, as text."""
 
     def variant(task: str, settings: str) -> str:
-        own = {field.name for field in fields(task_named(task))} | {"shortcut"}
+        own = {field.name for field in fields(task_named(task))} | {*ASIDE}
         values = json.loads(settings).items()
         return ", ".join(f"{name}={value}" for name, value in values if name in own)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.cases import Comparison, comparisons
+from benchmarks.cases import ASIDE, Comparison, comparisons
 from benchmarks.hardness import hardness
 from benchmarks.lines import Line, by_method, lines
 from benchmarks.metrics import Array, rank_correlation
@@ -54,6 +54,9 @@ def claims(folder: Path) -> list[Claim]:
             continue
         cases = {case: by_method(lines(comparison, folder, case)) for case in comparison.cases}
         where, methods = comparison.cases[-1], cases[comparison.cases[-1]]
+        if comparison.aside:
+            found += _energy_helps(f"{comparison.title}, {where}", methods)
+            continue
         found += [
             claim(f"{comparison.title}, {where}", methods)
             for claim in (_errs_least, _more_steps_help, _stops_well)
@@ -151,7 +154,11 @@ def _energy_helps(where: str, methods: dict[str, Line]) -> list[Claim]:
             f"{WITHOUT_ENERGY} {theirs.mean():.3g}, {_change(gained, low, high, 'more', 'less')}"
         )
     lows, highs = zip(*differences, strict=True)
-    sentence = f"At {'; at '.join(sentences)}{_over(pair[0])}."
+    trained = [line.done[["parameters", "train_seconds"]].mean() for line in pair]
+    spent_on = " and ".join(
+        f"{each['parameters']:,.0f} parameters in {each['train_seconds']:.3g} s" for each in trained
+    )
+    sentence = f"At {'; at '.join(sentences)}{_over(pair[0])}. They trained {spent_on}."
     return [Claim(said, _verdict(min(lows), max(highs)), sentence)]
 
 
@@ -223,7 +230,7 @@ def _quoted(methods: dict[str, Line]) -> Iterator[Claim]:
 
 def _is_of(line: Line, task: str, size: int) -> bool:
     row = line.rows.iloc[0]
-    values = [*vars(task_named(task)()), "shortcut"]
+    values = [*vars(task_named(task)()), *ASIDE]
     usual = all(name not in row["settings"] for name in values)
     harder = row["difficulty"] == "harder"
     return bool(row["task"] == task and row["size"] == size and harder and usual)

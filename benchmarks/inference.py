@@ -32,8 +32,8 @@ class Inference(Search):
         answer of a method that does not learn, such as ``trivial_quadratic``.
     expression: nested problems, such as ``addition(_, a)``; see ``benchmarks.expressions``.
     times: how often the expression is applied, ``_`` being the answer of the time before.
-    shortcut: of shortest paths, the method is told two entries of the answer that the input does
-        not show, from which others follow; see ``benchmarks.shortcut``.
+    shortcut: of shortest paths, methods are told two entries of the answer that the input does not
+        show, from which others follow; see ``benchmarks.shortcut`` and ``irem_core.informed``.
     """
 
     start: str = "random"
@@ -99,8 +99,7 @@ class Inference(Search):
         answering = [METHODS[name] for name in (method, self.start) if name not in PLACES]
         able = all(each.answers_task(one) for each in answering for one in tasks)
         descends = issubclass(METHODS[method], Descending)
-        told = METHODS[method].markov or not self.shortcut
-        return bool(tasks) and able and told and (self.usual_descent or descends)
+        return bool(tasks) and able and (self.usual_descent or descends)
 
     def of(self, method: Method) -> Method:
         """The method that answers so."""

@@ -16,6 +16,7 @@ from benchmarks.inference import USUAL, Inference
 from benchmarks.registry import TRIVIAL
 from benchmarks.runs import Evaluation, Run
 from benchmarks.shortcut import with_shortcut
+from irem_core.informed import informed
 from irem_core.method import Method
 from irem_core.metric import mean_squared_error
 from irem_core.precision import DTYPES, precision
@@ -68,8 +69,8 @@ class Posed:
             against = yardstick(own, tested, evaluation.problems)
             if asked.shortcut:
                 assert isinstance(tested, ShortestPath)  # else it does not suit
-                batch, noted = with_shortcut(tested, batch)
-                against = replace(against, mse_trivial=noted)
+                batch = with_shortcut(tested, batch)
+                against = replace(against, mse_trivial=min(_trivial_errors(own, batch)))
         return Batch(asked.started(batch.problem, own), batch.target), against
 
     def _nested(self, evaluation: Evaluation) -> Nested:
@@ -113,7 +114,9 @@ def _trivially_nested(
 
 @torch.no_grad()
 def _trivial_errors(task: Task, batch: Batch) -> list[float]:
-    predictors = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
+    predictors: list[Method] = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
+    if batch.problem.known is not None:
+        predictors = [informed(predictor) for predictor in predictors]
     answers = [p.solve(batch.problem, steps=1).answers[-1] for p in predictors]
     return [mean_squared_error(answer, batch).item() for answer in answers]
 

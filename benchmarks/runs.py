@@ -31,7 +31,11 @@ from irem_core.types import Task
 log = logging.getLogger(__name__)
 
 PROTOCOL = 2  # raised when the same run gives other results
-ADDED = {"from_size": 0, "decay": False, "beta2": 0.999, "clip": 0.0, "average": 0.0}
+NEUTRAL = {
+    field.name: field.default
+    for field in fields(Training)
+    if field.name in ("from_size", "decay", "beta2", "clip", "average")
+}
 """Settings that there were not always: as they stand they change nothing, nor a key."""
 
 
@@ -67,7 +71,7 @@ class Run:
             "version": METHODS[self.method].version,
             "protocol": PROTOCOL,
             "task": {"name": self.task.name, **_values(self.task)},
-            "settings": {k: v for k, v in self.settings.items() if ADDED.get(k) != v},
+            "settings": {k: v for k, v in self.settings.items() if NEUTRAL.get(k) != v},
             "seed": self.seed,
         }
 
@@ -77,8 +81,9 @@ class Run:
         method_named(config["method"])
         values = dict(config["task"])
         task = task_named(values.pop("name"))(**values)
-        settings = default_settings(METHODS[config["method"]]) | config["settings"]
-        return Run(config["method"], task, settings, config["seed"])
+        known = default_settings(METHODS[config["method"]])
+        left_out = {name: value for name, value in NEUTRAL.items() if name in known}
+        return Run(config["method"], task, left_out | config["settings"], config["seed"])
 
     @property
     def training(self) -> Training:

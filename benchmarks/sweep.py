@@ -202,7 +202,7 @@ def _executed(job: Planned, how: Execution) -> Execution:
     try:
         if METHODS[run.method].learns:
             place = how.place if how.device == "auto" else how.device
-            check_engine(how.engine, run.task, place, len(job))
+            check_engine(how.engine, run.task, run.training, place, len(job))
     except ValueError as error:
         raise UsageError(f"{error}") from error
     return how

@@ -236,7 +236,7 @@ def _learned(results: pd.DataFrame) -> pd.DataFrame:
     parts = [
         at_largest_budget(each.rows).assign(comparison=each.title)
         for each in comparisons(answered(results))
-        if not each.nested
+        if not each.aside
     ]
     if not parts:
         return results.assign(comparison="", case="", line="")

@@ -58,8 +58,9 @@ class PairFeatures(Features):
         sign = torch.ones(channels)
         sign[::2] = -1
         self.register_buffer("sign", sign)
-        softest, sharpest = map(math.log, SHARPNESS)
-        self.log_sharpness = nn.Parameter(torch.linspace(softest, sharpest, channels))
+        if aggregation == "soft":
+            softest, sharpest = map(math.log, SHARPNESS)
+            self.log_sharpness = nn.Parameter(torch.linspace(softest, sharpest, channels))
 
     def forward(
         self, x: Float[Tensor, "B n n k"], y: Float[Tensor, "B n n"], mask: Bool[Tensor, "B n n"]

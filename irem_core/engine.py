@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from irem_core.method import Method
-from irem_core.trainer import DivergedError, Trainer
+from irem_core.trainer import DivergedError, Trainer, Training
 from irem_core.types import Batch, Task, combine
 
 ENGINES = ("eager", "compiled", "captured")
@@ -24,13 +24,21 @@ log = logging.getLogger(__name__)
 
 
 def check_engine(
-    engine: str, task: Task, device: torch.device | str = "cpu", together: int = 1
+    engine: str,
+    task: Task,
+    training: Training,
+    device: torch.device | str = "cpu",
+    together: int = 1,
 ) -> None:
     """Raise ValueError if an engine cannot train ``together`` runs on a task on a device."""
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {engine!r}")
     if engine == "captured" and torch.device(device).type != "cuda":
         raise ValueError(f"engine captured needs a CUDA device, not {device}")
+    if training.from_size and (engine != "eager" or together > 1):
+        raise ValueError("with from_size every update is of a size of its own: use engine eager")
+    if engine == "captured" and training.decay:
+        raise ValueError("engine captured cannot lower the learning rate: leave decay off")
     if engine == "compiled" and together > 1:
         raise ValueError("engine compiled trains one run at a time")
     if task.domain == "graph" and (engine != "eager" or together > 1):
@@ -70,9 +78,8 @@ def train(
 
 def _check(trainers: Sequence[Trainer], engine: str) -> None:
     first = trainers[0]
-    check_engine(engine, first.method.task, first.validation.target.device, len(trainers))
-    if first.training.from_size and (engine != "eager" or len(trainers) > 1):
-        raise ValueError("with from_size every update is of a size of its own: use engine eager")
+    place = first.validation.target.device
+    check_engine(engine, first.method.task, first.training, place, len(trainers))
     for other in trainers[1:]:
         for one, same in ((first.training, other.training), (first.method, other.method)):
             settings, others = _settings(one), _settings(same)
@@ -175,8 +182,6 @@ class Captured:
     warm_up = 3  # eager updates, the first of which has no replayed problems
 
     def __init__(self, group: Sequence[Trainer]) -> None:
-        if group[0].training.decay:
-            raise ValueError("engine captured cannot lower the learning rate: leave decay off")
         self.update = Eager(group)
         self.generators = [g for trainer in group for g in (trainer.fresh, trainer.replayed)]
         self.stream, self.graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()

@@ -15,18 +15,17 @@ from irem_core.types import Problem, Step, last
 
 
 def informed(method: Method) -> Method:
-    """The method, told ``problem.known``. Raises ValueError if it has no use for it."""
+    """The method, told ``problem.known``, as far as it can make use of it."""
     if isinstance(method, Descending):
         return InformedDescent(method)
-    if method.markov:
-        return InformedSteps(method)
-    raise ValueError(f"{method.name} does not go on from an answer: it cannot be told entries")
+    return InformedSteps(method) if method.markov else Noting(method)
 
 
 class InformedDescent(Descending):
     """By adding an energy, whose own minimum is at the entries that are known.
 
-    It weighs so much that a step of the descent, by itself, would lead there.
+    It weighs so much that by itself a small step of the descent would lead there; what the two
+    energies agree on can be elsewhere. Answers are given with the entries that are known.
     """
 
     name = "informed_descent"
@@ -36,6 +35,11 @@ class InformedDescent(Descending):
         self.rule = method.rule
         known = KnownEntries(weight=1 / (2 * method.rule.step_size))
         self.energy = SumOfEnergies((method.energy, known))
+
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        start, *taken = super().unroll(problem, steps)
+        yield start
+        yield from (Step(with_known(problem, step.answer)) for step in taken)
 
 
 class InformedSteps(Method):
@@ -54,6 +58,22 @@ class InformedSteps(Method):
             taken = last(self.method.unroll(replace(problem, start=answer), 1)).answer
             answer = with_known(problem, taken)
             yield Step(answer)
+
+
+class Noting(Method):
+    """By setting the entries that are known in its answers, from which nothing follows."""
+
+    name = "noting"
+
+    def __init__(self, method: Method) -> None:
+        super().__init__(method.task)
+        self.method = method
+        self.ends = method.ends  # type: ignore[misc]
+
+    def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
+        start, *taken = self.method.unroll(problem, steps)
+        yield start
+        yield from (step._replace(answer=with_known(problem, step.answer)) for step in taken)
 
 
 def with_known(problem: Problem, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, "B n_out"]:

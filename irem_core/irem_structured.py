@@ -17,8 +17,8 @@ from irem_core.types import Batch, Task
 class IREMStructured(Descending):
     """Energy minimisation as in IREM (Du et al., 2022), with another energy and another training.
 
-    Every step is differentiated, and the loss is that of all of them, the step t weighing t: what
-    the error after a random number of steps is in expectation, if t steps are as likely as t.
+    Every step is differentiated, and the loss is that of all of them, the step t weighing t: the
+    expected error after a random number T of steps, the chance of T = t being as large as t is.
 
     hidden: width of the network that all entries share; channels: of what it knows, on graphs, of
         the nodes between two; residuals: squared in the energy, of every entry.
@@ -27,8 +27,7 @@ class IREMStructured(Descending):
     inner_steps: steps of descent in training.
     step_size: of the descent; with ``learned`` what training starts with.
     all_steps: the loss is that of all steps; otherwise of the last.
-    replayed, stored, capacity: see ReplayPlan; as large as a batch, the buffer holds the problems
-        of the update before, to go on from the answers there.
+    replayed, stored, capacity: see ReplayPlan.
     """
 
     name = "irem_structured"

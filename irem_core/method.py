@@ -103,6 +103,7 @@ class Method(nn.Module, ABC):
             raise ValueError(f"steps must be 0 or more, not {steps}")
         problem = problem if start is None else replace(problem, start=start)
         self._fitting(problem).check(problem)
+        _check_known(problem)
         problem = replace(problem, start=problem.start * problem.mask)
         self._check_place(problem)
         taken = list(self.unroll(problem, steps))
@@ -128,3 +129,17 @@ class Method(nn.Module, ABC):
     def used_parameters(self) -> int:
         """How many numbers training adjusts."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+def _check_known(problem: Problem) -> None:
+    """Raise ValueError if what is known is not finite numbers for entries that there are."""
+    if problem.known is None:
+        return
+    if problem.known.shape != problem.start.shape:
+        raise ValueError(
+            f"known must be of the shape of start, {list(problem.start.shape)}, nan where nothing "
+            f"is known, not {list(problem.known.shape)}"
+        )
+    said = ~problem.known.isnan()
+    if problem.known.isinf().any() or (said & ~problem.mask).any():
+        raise ValueError("known must be finite or nan, and nan beyond the nodes of a graph")

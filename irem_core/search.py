@@ -25,7 +25,8 @@ class Search:
     """How to descend at test time; as it stands, as in training.
 
     step_scale: the step size, in those of training.
-    momentum: y <- y + v, v <- momentum * v - step_size * dE/dy (Polyak, 1964).
+    momentum: y <- y + v, v <- momentum * v - step_size * dE/dy (Polyak, 1964); where steps are
+        bounded in training, v is too before it is added.
     noise: standard deviation of the normal noise that every step adds.
     backtracking: a step that would raise the energy of a problem is not taken; the step size of
         that problem is halved then, and grows by a tenth with every step that is taken.

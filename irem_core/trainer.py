@@ -216,7 +216,8 @@ class Trainer:
         self.optimiser.zero_grad()
         self.stepped += 1
         if self.mean is not None:
-            torch._foreach_lerp_(self.mean, self.parameters, 1 - self.training.average)
+            with torch.no_grad():
+                torch._foreach_lerp_(self.mean, self.parameters, 1 - self.training.average)
 
     def keep(self, batch: Batch, answer: Tensor) -> None:
         """Store a batch where its answers have got to: all of the first, then as planned."""

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 
-from benchmarks.cases import comparisons, is_nested
+from benchmarks.cases import comparisons, is_aside
 from benchmarks.figures.ablation import ablations
 from benchmarks.figures.answers import animation, answers
 from benchmarks.figures.effort import effort
@@ -78,7 +78,8 @@ def _figures(folder: Path) -> Iterator[tuple[str, Figure | FuncAnimation]]:
 
 
 def _of_all(numbers: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    numbers = numbers[~is_nested(numbers)]
+    numbers = numbers[~is_aside(numbers)]
     if numbers["skill"].notna().any():
         yield "skill", skill_map(numbers)
+    if numbers.loc[numbers["learns"], "skill"].notna().any():
         yield "skill_profile", skill_profile(numbers)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 import seaborn as sns
@@ -22,6 +23,7 @@ OF_TRAINING = {
 }
 OF_ANSWERS = {"flops": ("10⁶ operations a problem", 1e-6)}
 DECADE = 10.0
+WIDTH = 13  # letters of a label, where long names of settings leave little room
 
 
 def ablations(title: str, cases: Cases) -> Iterator[tuple[str, Figure]]:
@@ -58,7 +60,7 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
         markers=[*look.MARKERS[: rows["case"].nunique()]],
         **look_of,
     )
-    first.set(xlabel="mean squared error", ylabel="")
+    first.set(xlabel=fill("mean squared error", WIDTH), ylabel="")
     first.get_legend().remove()
     if rows["mse"].max() > DECADE * rows["mse"].min() > 0:
         first.set_xscale("log")
@@ -67,7 +69,7 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
     for panel, (name, (said, scale)) in zip(others, costs.items(), strict=True):
         cost = rows.assign(cost=rows[name] * scale)
         sns.pointplot(cost, x="cost", y="setting", ax=panel, color="0.35", **look_of)
-        panel.set(xlabel=said, ylabel="")
+        panel.set(xlabel=fill(said, WIDTH), ylabel="")
         panel.set_xlim(0, 1.1 * cost["cost"].max())
     look.legend(figure, [first])
     return figure

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from benchmarks.execute import execute, give_up
 from benchmarks.preset import checked, read_preset
-from benchmarks.runs import plan
+from benchmarks.runs import Run, plan
 from benchmarks.schema import read_results
 from benchmarks.store import Store
 from benchmarks.sweep import with_options
@@ -20,6 +21,7 @@ from benchmarks.training import Execution
 
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
 HOW = Execution(threads=1)
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def small(methods=("irem",), **settings):
@@ -190,3 +192,13 @@ def test_results_can_be_collected_while_a_sweep_is_at_work(tmp_path):
     execute(job[1:], tmp_path, HOW)
     with store.lock(job[0][0].key):
         assert set(store.collect()["method"]) == {"trivial_copy"}
+
+
+@pytest.mark.parametrize("folder", ["quick", "precision"])
+def test_settings_that_came_later_change_no_key(folder):
+    """Results that are committed are found again by the runs that made them."""
+    configs = [*(RESULTS / folder).glob("runs/*/config.json")]
+    assert configs
+    for path in configs:
+        run = Run.from_config(json.loads(path.read_text()))
+        assert run.key == path.parent.name

@@ -73,7 +73,8 @@ def between(aggregation, y):
     """What the features say of the nodes between, where only the candidate is looked at."""
     features = PairFeatures(4, aggregation).double()
     with torch.no_grad():
-        features.log_sharpness.fill_(math.log(40))
+        if aggregation == "soft":
+            features.log_sharpness.fill_(math.log(40))
         features.first.weight[:] = features.second.weight[:] = torch.tensor([1.0, 0.0])
     return features(y[..., None], y, torch.ones_like(y, dtype=torch.bool))[..., 4:]
 
@@ -85,6 +86,22 @@ def test_a_hard_minimum_is_a_step_of_min_plus_and_a_sum_a_product():
     assert torch.equal(hard[..., 0], ways.amin(dim=2))
     assert torch.equal(hard[..., 1], ways.amax(dim=2))
     torch.testing.assert_close(between("sum", y)[..., 0], y @ y / N)
+
+
+def test_a_soft_minimum_is_a_logarithm_of_a_sum_of_exponentials():
+    """1/s logsumexp_k s (p_ik + q_kj), over the nodes that are there."""
+    features = PairFeatures(4).double()
+    there = ShortestPath(size=N).draw(6, stream("test"), torch.float64).problem
+    y, mask = there.start.view(-1, N, N), there.mask.view(-1, N, N)
+    x = there.x.view(-1, N, N, 1)
+    both = torch.stack([y, x[..., 0]], dim=-1)
+    to, fro = features.first(both), features.second(both)  # [B, i, k, C], [B, k, j, C]
+    sharpness = features.sign * features.log_sharpness.exp()
+    ways = sharpness * (to[:, :, :, None] + fro[:, None])  # [B, i, k, j, C]
+    ways = ways.masked_fill(~mask[:, 0, None, :, None, None], -torch.inf)
+    expected = torch.logsumexp(ways, dim=2) / sharpness
+    out = features(x, y, mask)[..., 4:]
+    torch.testing.assert_close(out[mask], expected[mask])
 
 
 def test_a_sharp_minimum_is_a_step_of_min_plus():

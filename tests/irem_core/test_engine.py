@@ -221,8 +221,16 @@ def test_seeds_at_once_captured():
     ],
 )
 def test_what_an_engine_cannot_do_is_said(engine, task, together, said):
+    training = Training()
     with pytest.raises(ValueError, match=said):
-        check_engine(engine, task, "cpu", together)
+        check_engine(engine, task, training, "cpu", together)
+
+
+def test_what_an_engine_cannot_train_is_said():
+    with pytest.raises(ValueError, match="engine captured cannot lower the learning rate"):
+        check_engine("captured", Addition(), Training(decay=True), "cuda")
+    with pytest.raises(ValueError, match="with from_size every update"):
+        check_engine("eager", Addition(), Training(from_size=3), together=2)
 
 
 def test_updates_of_several_sizes_are_trained_one_by_one():

@@ -207,6 +207,7 @@ def test_the_running_mean_is_what_is_validated_and_kept():
         trainer.update()
         seen.append([p.detach().clone() for p in trainer.parameters])
     first, second, third = seen
+    assert not any(mean.requires_grad for mean in trainer.mean)  # it would remember every update
     trainer.look(torch.zeros(2))
     names = [name for name, p in trainer.method.named_parameters() if p.requires_grad]
     for name, *each, now in zip(names, first, second, third, trainer.parameters, strict=True):
