@@ -37,9 +37,7 @@ class InformedDescent(Descending):
         self.energy = SumOfEnergies((method.energy, known))
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
-        start, *taken = super().unroll(problem, steps)
-        yield start
-        yield from (Step(with_known(problem, step.answer)) for step in taken)
+        yield from _with_known(problem, super().unroll(problem, steps))
 
 
 class InformedSteps(Method):
@@ -71,9 +69,14 @@ class Noting(Method):
         self.ends = method.ends  # type: ignore[misc]
 
     def unroll(self, problem: Problem, steps: int) -> Iterator[Step]:
-        start, *taken = self.method.unroll(problem, steps)
-        yield start
-        yield from (step._replace(answer=with_known(problem, step.answer)) for step in taken)
+        yield from _with_known(problem, self.method.unroll(problem, steps))
+
+
+def _with_known(problem: Problem, taken: Iterator[Step]) -> Iterator[Step]:
+    """The steps as they come, the start as it is, answers with the entries that are known."""
+    yield next(taken)
+    for step in taken:
+        yield step._replace(answer=with_known(problem, step.answer))
 
 
 def with_known(problem: Problem, answer: Float[Tensor, "B n_out"]) -> Float[Tensor, "B n_out"]:

@@ -1,10 +1,12 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 
 from baselines.iterative import Iterative
 from baselines.recurrent import Recurrent
+from benchmarks.flops import FlopCounter
 from irem_core.energy.analytic import QuadraticEnergy
 from irem_core.energy.sums import KnownEntries, SumOfEnergies
 from irem_core.informed import informed
@@ -82,6 +84,16 @@ def test_steps_go_on_from_what_is_known():
     second = put(method.solve(problem, 1, start=first).answers[1])
     answers = informed(method).solve(problem, 2).answers
     torch.testing.assert_close(answers, torch.stack([problem.start, first, second]))
+
+
+@pytest.mark.parametrize("cls", [IREMStructured, Iterative, Recurrent])
+def test_steps_are_taken_as_they_are_asked_for(cls):
+    """What a step costs is counted between one and the next."""
+    method, problem = informed(cls(TASK, hidden=4).double()), told()
+    with FlopCounter() as counter:
+        totals = [counter.total for _ in method.unroll(problem, 3)]
+    assert totals[0] == 0
+    assert all(after > before for before, after in pairwise(totals))
 
 
 def test_who_does_not_go_on_from_an_answer_takes_note():
