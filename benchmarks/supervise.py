@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -23,6 +24,10 @@ from loky.process_executor import BrokenProcessPool, ShutdownExecutorError
 from benchmarks.errors import UsageError
 
 T = TypeVar("T")
+
+# loky replaces a process that has grown by 300 MB, between two calls: nothing is lost by it
+REPLACED = "A worker (was restarted|stopped) while some jobs were given to the executor"
+warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
 
 
 class TooLongError(RuntimeError):
