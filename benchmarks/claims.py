@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.cases import ASIDE, Comparison, comparisons
 from benchmarks.hardness import hardness
-from benchmarks.lines import Line, by_method, lines
+from benchmarks.lines import Line, by_method, lines, resampled_mse
 from benchmarks.metrics import Array, rank_correlation
 from benchmarks.registry import task_named
 from benchmarks.schema import read_results
@@ -74,17 +74,16 @@ def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
     if OURS not in methods or not others:
         return Claim(said, UNTESTED, f"There is no result of {OURS}, or of no baseline.")
     ours = methods[OURS]
-    best = min(others, key=lambda line: line.errors.mean())
-    gains = {line.method: _difference(line.errors, ours.errors) for line in others}
+    best = min(others, key=lambda line: line.mse)
+    gains = {line.method: _gain(line, ours) for line in others}
     lows, highs = zip(*gains.values(), strict=True)
     lacking = [name for name in BASELINES if name not in methods]
-    gained = best.errors.mean() - ours.errors.mean()
     return Claim(
         said,
         _verdict(min(lows), min(highs)),
-        f"{OURS} errs {_of(ours)}; of {', '.join(gains)} the best is {best.method} with "
-        f"{_of(best)}: {_change(gained, *gains[best.method], 'more', 'less')}{_over(ours)}."
-        + (f" No finite result of {', '.join(lacking)}." if lacking else ""),
+        f"{OURS} errs {ours.mse:.3g}; of {', '.join(gains)} the best is {best.method} with "
+        f"{best.mse:.3g}: {_change(best.mse - ours.mse, *gains[best.method], 'more', 'less')}"
+        f"{_over(ours)}." + (f" No finite result of {', '.join(lacking)}." if lacking else ""),
     )
 
 
@@ -104,7 +103,7 @@ def _more_steps_help(where: str, methods: dict[str, Line]) -> Claim:
         said,
         _verdict(low, high),
         f"{OURS} errs {before.mean():.3g} after {trained} steps and {_of(ours)} after "
-        f"{ours.budget}: {_change(gained, low, high, 'less', 'more')}{_over(ours)}.",
+        f"{ours.budget}: {_change(gained, low, high, 'less', 'more')}{_over(ours, _traced(ours))}.",
     )
 
 
@@ -124,7 +123,7 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
         _verdict(allowed - high, allowed - low),
         f"{OURS} errs {stopped.mean():.3g} where its energy stops falling, after {steps:.3g} steps "
         f"on average, and {_of(ours)} after {ours.budget}: "
-        f"{_change(lost, low, high, 'more', 'less')}{_over(ours)}; little is up to "
+        f"{_change(lost, low, high, 'more', 'less')}{_over(ours, _traced(ours))}; little is up to "
         f"{MARGIN:.0%} of the error.",
     )
 
@@ -158,7 +157,9 @@ def _energy_helps(where: str, methods: dict[str, Line]) -> list[Claim]:
     spent_on = " and ".join(
         f"{each['parameters']:,.0f} parameters in {each['train_seconds']:.3g} s" for each in trained
     )
-    sentence = f"At {'; at '.join(sentences)}{_over(pair[0])}. They trained {spent_on}."
+    sentence = (
+        f"At {'; at '.join(sentences)}{_over(pair[0], _traced(pair[0]))}. They trained {spent_on}."
+    )
     return [Claim(said, _verdict(min(lows), max(highs)), sentence)]
 
 
@@ -192,7 +193,7 @@ def _effort(where: str, ours: list[Line], alone: bool) -> Claim:
         said,
         _verdict(low - CORRELATED, high - CORRELATED),
         f"The rank correlation with the {known.name} is {found:.2f}{_between(low, high)} (95 %, "
-        f"over problems{' and seeds' * (seeds > 1)}); more is above {CORRELATED}.",
+        f"over {_traced(ours[0])}{' and seeds' * (seeds > 1)}); more is above {CORRELATED}.",
     )
 
 
@@ -214,16 +215,16 @@ def _quoted(methods: dict[str, Line]) -> Iterator[Claim]:
         line = methods.get(method)
         if line is None or not _is_of(line, task, size) or (step is not None and not line.traces):
             continue
-        errors = line.errors
+        mse, (low, high), over = line.mse, interval(_resampled(line)[0]), _over(line)
         if step is not None:
             errors = np.stack([trace.errors[step] for trace in line.traces])
-        low, high = _within(errors)
+            mse, (low, high), over = errors.mean(), _within(errors), _over(line, _traced(line))
         after = "" if step is None else f" after step {step}"
         yield Claim(
             f"{task}, n = {size}, harder: {method} errs {published}{after}",
             _same(low / published, high / published) if _updates(line) == UPDATES else UNTESTED,
-            f"{method} errs {errors.mean():.3g}{_between(low, high)}{_over(line)}, "
-            f"{errors.mean() / published:.2g} times as much; the same is up to {MARGIN:.0%} more "
+            f"{method} errs {mse:.3g}{_between(low, high)}{over}, "
+            f"{mse / published:.2g} times as much; the same is up to {MARGIN:.0%} more "
             "or less, after as many updates.",
         )
 
@@ -240,6 +241,16 @@ def _within(errors: Array) -> tuple[float, float]:
     """95 % interval of the mean of errors [S, B], or of differences of the same runs."""
     (means,) = resampled_means([errors], np.random.default_rng(0))
     return interval(means)
+
+
+def _resampled(*every: Line) -> list[Array]:
+    """The mean errors of lines, resampled the same way every time."""
+    return resampled_mse(every, np.random.default_rng(0))
+
+
+def _gain(first: Line, second: Line) -> tuple[float, float]:
+    """95 % interval of how much larger the first mean error is, paired by problems."""
+    return interval(np.subtract(*_resampled(first, second)))
 
 
 def _difference(first: Array, second: Array) -> tuple[float, float]:
@@ -279,8 +290,16 @@ def _updates(line: Line) -> int:
     return int(line.rows["train_iterations"].max())
 
 
-def _over(line: Line) -> str:
+def _traced(line: Line) -> str:
+    """The problems of its traces, which may be the first alone."""
+    count = line.traces[0].errors.shape[1] if line.traces else line.problems
+    return (
+        "problems" if count == line.problems else f"the first {count} of {line.problems} problems"
+    )
+
+
+def _over(line: Line, problems: str = "problems") -> str:
     """What its interval is over, and how long it was trained."""
     seeds = f"and {len(line.done)} seeds" if len(line.done) > 1 else "alone, of one seed"
-    over = f"95 %, over problems {seeds}" if line.traces else "no interval: there are no traces"
+    over = f"95 %, over {problems} {seeds}" if line.traces else "no interval: there are no traces"
     return f" ({over}; {_updates(line):,} updates, the paper {UPDATES:,})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from benchmarks.cases import Comparison, at_largest_budget
 from benchmarks.evaluation import Choice, Trace, selections
 from benchmarks.metrics import Array, at_cost, expected
 from benchmarks.registry import METHODS, learns, task_named
+from benchmarks.stats import resampled_means
 from benchmarks.store import STARTS, TRACE, read_trace
 
 
@@ -23,7 +24,8 @@ class Line:
 
     rows: of results at the largest step budget, a row a seed.
     budgets: of results at all step budgets.
-    traces: of the seeds that finished, all or none: then there are the means of the rows alone.
+    traces: of the seeds that finished, maybe of the first problems alone; all or none: then there
+        are the means of the rows alone.
     """
 
     name: str
@@ -88,6 +90,16 @@ class Line:
         """What every rule picks, of every seed."""
         return [selections(trace, self.budget) for trace in self.traces]
 
+    @property
+    def mse(self) -> float:
+        """The mean error of its answers, over all problems and the seeds that finished."""
+        return float(self.done["mse"].mean())
+
+    @property
+    def problems(self) -> int:
+        """How many it was tested on."""
+        return int(self.rows["problems"].iloc[0])
+
     @cached_property
     def errors(self) -> Array:
         """Of its answers, [S, B]; [S, 1], their means, where there is no trace."""
@@ -141,6 +153,20 @@ class Line:
         ]
         curves = pd.concat(parts, ignore_index=True)
         return curves[np.isfinite(curves["error"])]
+
+
+def resampled_mse(every: Sequence[Line], rng: np.random.Generator) -> list[Array]:
+    """``mse`` of the lines of one case, [R] for each, with seeds and then problems resampled.
+
+    What is traced may be the first of the problems: it says how much they differ, from each other
+    and between methods, and the mean is that of all.
+    """
+    problems = [line.problems for line in every]
+    resampled = resampled_means([line.errors for line in every], rng, problems)
+    return [
+        means + (line.mse - line.errors.mean())
+        for line, means in zip(every, resampled, strict=True)
+    ]
 
 
 Cases = dict[str, list[Line]]

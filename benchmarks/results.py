@@ -14,8 +14,9 @@ from filelock import Timeout
 from benchmarks.cli import run_app
 from benchmarks.errors import UsageError
 from benchmarks.execute import ERROR
-from benchmarks.store import ROWS, Store
-from irem_core.checkpoint import WEIGHTS, write_whole
+from benchmarks.store import EXAMPLES, LANDSCAPE, ROWS, STARTS, TRACE, Store, write_frame
+from benchmarks.training import CURVE
+from irem_core.checkpoint import CONFIG, WEIGHTS, write_whole
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results.")]
 
@@ -28,7 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def status(folder: Folder) -> None:
     """Say what is finished, what is being trained now, and what went wrong."""
-    store = _existing(folder)
+    store = existing(folder)
     rows = store.frame()
     runs = rows.groupby(["task", "method", "run_key"])["status"].agg(_worst).reset_index()
     counts = pd.crosstab([runs["task"], runs["method"]], runs["status"]).reset_index()
@@ -43,7 +44,7 @@ def status(folder: Folder) -> None:
 @app.command()
 def collect(folder: Folder) -> None:
     """Make results.csv from the runs that are finished, also while a sweep is at work."""
-    store = _existing(folder)
+    store = existing(folder)
     print(f"{store.csv}: {len(store.collect())} rows")
 
 
@@ -53,7 +54,7 @@ def merge(
     others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Folders to take from.")],
 ) -> None:
     """Take over the rows of other folders, by key. Where two differ, neither is changed."""
-    sources = [_existing(other) for other in others]
+    sources = [existing(other) for other in others]
     store = Store(folder)
     store.prepare()
     conflicts = [said for source in sources for said in _take(store, source)]
@@ -65,6 +66,44 @@ def merge(
 
 
 @app.command()
+def excerpt(
+    folder: Folder,
+    into: Annotated[Path, typer.Argument(metavar="SMALLER", help="The folder that it goes into.")],
+    problems: Annotated[int, typer.Option(min=2, help="Those whose traces are taken.")] = 100,
+) -> None:
+    """Copy the results that are worth keeping for good, in a folder that is as good as the other.
+
+    Every row and curve; traces of the first problems; of the first seed the parameters, the answers
+    to one problem and the energy around them. Tables, figures and the sweep take it for the whole.
+    """
+    source, store = existing(folder), Store(into)
+    if folder.resolve() == into.resolve():
+        raise UsageError(f"{into} is the folder itself; an excerpt goes into another one.")
+    store.prepare()
+    for path in sorted(folder.glob(f"runs/*/*/{ROWS}")):
+        if rows := source.rows(path.parent.parent.name, path.parent.name):
+            first = rows[0]["seed"] == 0
+            _excerpt(path.parent, into / path.parent.relative_to(folder), problems, first)
+    print(f"{store.csv}: {len(store.collect())} rows")
+
+
+def _excerpt(evaluation: Path, into: Path, problems: int, first: bool) -> None:
+    """Of one evaluation, and of the run that it is of, which has the first seed or not."""
+    into.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG, CURVE, *[WEIGHTS] * first):
+        if (evaluation.parent / name).exists():
+            write_whole(into.parent / name, (evaluation.parent / name).read_bytes())
+    few = {TRACE: problems, STARTS: problems, EXAMPLES: int(first)}
+    for path in evaluation.glob("*.parquet"):
+        frame = pd.read_parquet(path)
+        if path.name in few:
+            frame = frame[frame["problem"] < few[path.name]]
+        if first or path.name != LANDSCAPE:
+            write_frame(into / path.name, frame)
+    write_whole(into / ROWS, (evaluation / ROWS).read_bytes())
+
+
+@app.command()
 def clean(
     folder: Folder,
     failed: Annotated[
@@ -73,7 +112,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Remove what no result needs: damaged and half-written files, states of finished runs."""
-    store = _existing(folder)
+    store = existing(folder)
     removed = []
     for run in sorted(folder.glob("runs/*")):
         try:
@@ -90,7 +129,8 @@ def clean(
         store.collect(removed)
 
 
-def _existing(folder: Path) -> Store:
+def existing(folder: Path) -> Store:
+    """The results of a folder. Raises UsageError if it has none."""
     if not (folder / "runs").is_dir():
         raise UsageError(f"{folder} is no folder of results: there is no {folder / 'runs'}.")
     return Store(folder)
@@ -114,7 +154,7 @@ def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: 
     new_folder, own_folder = (s.run_folder(run_key) / evaluation_key for s in (source, store))
     try:
         with store.lock(run_key).acquire(blocking=False):
-            own, new = (_by_case(s.rows(run_key, evaluation_key)) for s in (store, source))
+            own, new = (by_case(s.rows(run_key, evaluation_key)) for s in (store, source))
             if _conflict(own, new):
                 return f"{new_folder} has other numbers than {own_folder}; neither was changed"
             better = {c: row for c, row in new.items() if "mse" not in own.get(c, {})}
@@ -138,7 +178,8 @@ def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: 
 Cases = dict[tuple[int, str], dict[str, Any]]
 
 
-def _by_case(rows: list[dict[str, Any]]) -> Cases:
+def by_case(rows: list[dict[str, Any]]) -> Cases:
+    """Rows of one evaluation, by budget and rule."""
     return {(row["steps"], row["selection"]): row for row in rows}
 
 
@@ -146,13 +187,12 @@ def _conflict(own: Cases, new: Cases) -> bool:
     """Whether both have measured the same and found something else."""
     common = [case for case in own.keys() & new.keys() if "mse" in own[case] and "mse" in new[case]]
     return not all(
-        _same(own[case].get(column), new[case].get(column))
-        for case in common
-        for column in MEASURED
+        same(own[case].get(column), new[case].get(column)) for case in common for column in MEASURED
     )
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a row are equal, or both not a number."""
     return one == other or (one != one and other != other)  # two that are not a number
 
 

@@ -136,9 +136,7 @@ class Store:
         folder = self.run_folder(run_key) / evaluation_key
         folder.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
-            buffer = BytesIO()
-            frame.to_parquet(buffer, compression="zstd", index=False)
-            write_whole(folder / name, buffer.getvalue())
+            write_frame(folder / name, frame)
         write_whole(folder / ROWS, json.dumps(rows, indent=1).encode())
 
     def frame(self) -> pd.DataFrame:
@@ -186,6 +184,13 @@ class Store:
                 f"{self.csv} has rows of {len(missing)} runs that are not in {self.folder / 'runs'}"
                 " and would be lost. Move it away, or choose another folder with --out."
             )
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """A Parquet file that is there whole or not at all."""
+    buffer = BytesIO()
+    frame.to_parquet(buffer, compression="zstd", index=False)
+    write_whole(path, buffer.getvalue())
 
 
 class DamagedError(ValueError):
@@ -242,7 +247,7 @@ def _is_whole(frame: str | Path) -> bool:
 
 
 def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:
-    """The trace behind a row of results, or another frame; None if it is not there, or damaged."""
+    """The trace behind a row of results, or another frame; None if there is none to be read."""
     wanted = tuple(str(getattr(row, column)) for column in OWN)
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
@@ -253,7 +258,8 @@ def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None
         frame = path.with_name(name)
         if wanted in there and _is_whole(frame):
             try:
-                return pd.read_parquet(frame)
+                found = pd.read_parquet(frame)
+                return found if len(found) else None
             except (OSError, ValueError) as error:
                 log.warning("%s cannot be read as Parquet: %s", frame, error)
     return None

@@ -82,6 +82,36 @@ def test_merging_unites_budgets_of_one_evaluation(tmp_path):
     assert set(read_results(many)["steps"]) == {1, 2, 9}
 
 
+def test_an_excerpt_is_as_good_as_the_whole(folder, tmp_path):
+    small = tmp_path / "small"
+    assert run("excerpt", folder, small, "--problems", 2) == 0
+    assert (small / "results.csv").read_bytes() == (folder / "results.csv").read_bytes()
+    kept = {path.relative_to(folder) for path in folder.glob("runs/*/*") if path.is_file()}
+    first = {
+        path.parent.name
+        for path in folder.glob("runs/*/config.json")
+        if json.loads(path.read_text())["seed"] == 0
+    }
+    for path in kept:
+        is_there = (small / path).exists()
+        assert is_there == (path.name != "method.safetensors" or path.parent.name in first)
+    for path in small.glob("runs/*/*/trace.parquet"):
+        assert set(pd.read_parquet(path)["problem"]) == {0, 1}
+        examples = pd.read_parquet(path.with_name("examples.parquet"))
+        assert set(examples["problem"]) == ({0} if path.parent.parent.name in first else set())
+    before = {path: path.stat().st_mtime_ns for path in small.glob("runs/*/*/*")}
+    swept(small, "--seeds", 2)  # of which nothing is left to do
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert (small / "table.md").exists()
+
+
+def test_an_excerpt_goes_into_another_folder(folder, capsys):
+    before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
+    assert run("excerpt", folder, folder) == 2
+    assert "is the folder itself" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in before}
+
+
 def test_a_run_that_is_being_executed_is_not_merged_into(folder, results, capsys):
     store = Store(folder)
     key = sorted(folder.glob("runs/*"))[0].name
