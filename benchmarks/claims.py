@@ -1,35 +1,40 @@
-"""What the paper claims, and whether a folder of results says the same."""
+"""What the paper claims, and whether results say the same: ``python -m benchmarks.claims DIR``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from textwrap import fill
+from typing import Annotated, NamedTuple
 
 import numpy as np
+import typer
 
 from benchmarks.cases import ASIDE, Comparison, comparisons
+from benchmarks.cli import Plugins, run_command
 from benchmarks.hardness import hardness
 from benchmarks.lines import Line, by_method, lines, resampled_mse
 from benchmarks.metrics import Array, rank_correlation
-from benchmarks.registry import task_named
+from benchmarks.published import (
+    NAMES,
+    QUOTED,
+    READING_SUMS,
+    Published,
+    curve_ends,
+    recursion_curves,
+)
+from benchmarks.registry import load_plugins, task_named
 from benchmarks.schema import read_results
 from benchmarks.stats import interval, resampled_correlation, resampled_means
+from irem_core.checkpoint import write_whole
 
+NAME = "claims.md"
 OURS = "irem"
 STRUCTURED, WITHOUT_ENERGY = "irem_structured", "recurrent_structured"
 BASELINES = ("feedforward", "recurrent", "iterative", "ponder")
 TRAINED_STEPS = 10  # of the inner loop, in the paper
 UPDATES = 10_000  # in the paper
-QUOTED = (
-    ("shortest_path", 15, "irem", None, 0.0464),
-    ("shortest_path", 15, "recurrent", 1, 0.1083),  # the first step of the published curve
-    ("shortest_path", 15, "feedforward", None, 1.4089),
-    ("addition", 20, "irem", None, 0.0021),
-)
-"""The errors of the paper that third parties quote: of graphs of so many nodes, or of matrices of
-such a size at ``harder`` difficulty; after a step, or in the end."""
 CORRELATED = 0.1  # at least, to be told from nothing
 MARGIN = 0.1  # of an error, that is no difference
 
@@ -65,6 +70,17 @@ def claims(folder: Path) -> list[Claim]:
         found += _thinks_longer(comparison.title, cases)
         found += [claim for methods in cases.values() for claim in _quoted(methods)]
     return found
+
+
+def write_claims(folder: Path) -> str:
+    """Write claims.md, every claim with its verdict and why; return it."""
+    said = [
+        fill(f"- **{each.verdict}**: {each.claim}. {each.sentence}", 100, subsequent_indent="  ")
+        for each in claims(folder)
+    ]
+    text = "\n".join(said or ["There is no result that says anything of a claim."]) + "\n"
+    write_whole(folder / NAME, text.encode())
+    return text
 
 
 def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
@@ -203,38 +219,65 @@ def _says_effort(line: Line) -> bool:
 
 
 def _recursion(comparison: Comparison, folder: Path) -> list[Claim]:
-    """Against every published baseline, after the most times that an expression was applied."""
+    """After the most times that an expression was applied."""
     case = comparison.cases[-1]
     methods = by_method(lines(comparison, folder, case))
-    return [_errs_least(f"{comparison.title}, applied {case}", methods)]
+    where = f"{comparison.title}, applied {case}"
+    return [_errs_least(where, methods), *_sums_as_published(where, methods)]
+
+
+def _sums_as_published(where: str, methods: dict[str, Line]) -> Iterator[Claim]:
+    """Against the curves of recursive addition, as far as they go."""
+    if not where.startswith("addition(_, a), n=20, applied"):
+        return
+    for name, curve in recursion_curves().groupby("method", sort=False):
+        line = methods.get(NAMES.get(str(name), ""))
+        point = curve[curve["times"] == line.rows["times"].iloc[0]] if line else curve[:0]
+        if line is not None and len(point):
+            yield _held(where, line, float(point["error"].iloc[0]), READING_SUMS)
 
 
 def _quoted(methods: dict[str, Line]) -> Iterator[Claim]:
-    """Those published numbers that there is a result for, with the paper's number of updates."""
-    for task, size, method, step, published in QUOTED:
-        line = methods.get(method)
-        if line is None or not _is_of(line, task, size) or (step is not None and not line.traces):
+    """Those published numbers that there is a result for."""
+    for published in (*QUOTED, *curve_ends()):
+        line = methods.get(published.method)
+        if line is None or not _is_of(line, published):
             continue
-        mse, (low, high), over = line.mse, interval(_resampled(line)[0]), _over(line)
-        if step is not None:
-            errors = np.stack([trace.errors[step] for trace in line.traces])
-            mse, (low, high), over = errors.mean(), _within(errors), _over(line, _traced(line))
-        after = "" if step is None else f" after step {step}"
-        yield Claim(
-            f"{task}, n = {size}, harder: {method} errs {published}{after}",
-            _same(low / published, high / published) if _updates(line) == UPDATES else UNTESTED,
-            f"{method} errs {mse:.3g}{_between(low, high)}{over}, "
-            f"{mse / published:.2g} times as much; the same is up to {MARGIN:.0%} more "
-            "or less, after as many updates.",
-        )
+        where = f"{published.task}, n = {published.size}, {line.rows['difficulty'].iloc[0]}"
+        yield _held(where, line, published.error, published.reading, published.step)
 
 
-def _is_of(line: Line, task: str, size: int) -> bool:
+def _held(
+    where: str, line: Line, published: float, reading: float, step: int | None = None
+) -> Claim:
+    """Against a published error, with the paper's number of updates; of the end or after a step."""
+    mse, (low, high), over = line.mse, interval(_resampled(line)[0]), _over(line)
+    if step is not None and step != line.budget:
+        errors = np.stack([trace.errors[step] for trace in line.traces])
+        mse, (low, high), over = errors.mean(), _within(errors), _over(line, _traced(line))
+    margin = max(MARGIN, reading / published)
+    read = f", as well as that could be read ({reading:g})" if margin > MARGIN else ""
+    verdict = _same(low / published, high / published, margin)
+    return Claim(
+        f"{where}: {line.method} errs {published:g}"
+        + ("" if step is None else f" after step {step}"),
+        verdict if _updates(line) == UPDATES else UNTESTED,
+        f"{line.method} errs {mse:.3g}{_between(low, high)}{over}, {mse / published:.2g} times as "
+        f"much; the same is up to {margin:.0%} more or less{read}, after as many updates.",
+    )
+
+
+def _is_of(line: Line, published: Published) -> bool:
+    """Whether it has an answer to that."""
     row = line.rows.iloc[0]
-    values = [*vars(task_named(task)()), *ASIDE]
-    usual = all(name not in row["settings"] for name in values)
-    harder = row["difficulty"] == "harder"
-    return bool(row["task"] == task and row["size"] == size and harder and usual)
+    task = task_named(row["task"])
+    usual = all(name not in row["settings"] for name in (*vars(task()), *ASIDE))
+    level = task.domain == "graph" or row["difficulty"] == "harder"
+    here = (row["task"], row["size"]) == (published.task, published.size)
+    reached = published.step in (None, line.budget) or (
+        bool(line.traces) and len(line.traces[0].errors) > published.step
+    )
+    return bool(here and usual and level and reached)
 
 
 def _within(errors: Array) -> tuple[float, float]:
@@ -264,11 +307,11 @@ def _verdict(low: float, high: float) -> str:
     return YES if low > 0 else NO if high < 0 else UNCLEAR
 
 
-def _same(low: float, high: float) -> str:
+def _same(low: float, high: float, margin: float) -> str:
     """Of a ratio that should be 1."""
-    if low > 1 - MARGIN and high < 1 + MARGIN:
+    if low > 1 - margin and high < 1 + margin:
         return YES
-    return NO if low > 1 + MARGIN or high < 1 - MARGIN else UNCLEAR
+    return NO if low > 1 + margin or high < 1 - margin else UNCLEAR
 
 
 def _of(line: Line) -> str:
@@ -303,3 +346,16 @@ def _over(line: Line, problems: str = "problems") -> str:
     seeds = f"and {len(line.done)} seeds" if len(line.done) > 1 else "alone, of one seed"
     over = f"95 %, over {problems} {seeds}" if line.traces else "no interval: there are no traces"
     return f" ({over}; {_updates(line):,} updates, the paper {UPDATES:,})"
+
+
+def judge(
+    folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")],
+    plugins: Plugins = None,
+) -> None:
+    """Hold a folder's results against what the paper claims; write claims.md, and print it."""
+    load_plugins(plugins)
+    print(write_claims(folder))
+
+
+if __name__ == "__main__":
+    run_command(judge)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering
-
-NAMES = {
-    "IREM": "irem",
-    "Feedforward": "feedforward",
-    "Recurrent": "recurrent",
-    "Iterative Feedforward": "iterative",
-}
-"""Ours for the methods of the published curves; what "Programmatic" is is not sure."""
-PUBLISHED = Path(__file__).parents[1] / "published" / "recursive_addition_error.csv"
+from benchmarks.published import NAMES, recursion_curves
 
 
 def error_by_times(title: str, cases: Cases) -> Figure | None:
     """Error of the whole against how often an expression was applied, a line a method.
 
-    Beside the published curves of additions, point k of which is taken to be after k + 1 of them.
+    Beside the published curves of additions.
     """
     shown = [line for lines in answering(cases).values() for line in lines]
     known = [line for lines in cases.values() for line in lines]
@@ -66,8 +56,6 @@ def _published(title: str, most: int) -> dict[str, pd.DataFrame]:
     """The paper's own curves, of recursive addition of 20 x 20 matrices."""
     if title != "addition(_, a), n=20":
         return {}
-    points = pd.read_csv(PUBLISHED)
-    points = points.assign(times=points["composed_operations"] + 1, error=points["mse"])
-    points = points[points["times"] <= most]
+    points = recursion_curves().query("times <= @most")
     curves = points.groupby("method", sort=False)
     return {NAMES.get(str(name), str(name)): curve for name, curve in curves}

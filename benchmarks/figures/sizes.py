@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,8 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.figures import look
 from benchmarks.figures.steps import kept
 from benchmarks.lines import Cases, Line, answering
-
-PUBLISHED = Path(__file__).parents[1] / "published" / "shortest_path_error_by_step.csv"
+from benchmarks.published import shortest_path_curves
 
 
 def error_by_size(title: str, cases: Cases) -> Figure | None:
@@ -101,11 +99,10 @@ def _point(line: Line) -> pd.DataFrame:
 
 
 def _published(title: str, sizes: list[int], horizon: int) -> dict[str, dict[int, pd.DataFrame]]:
-    """The paper's own curves on shortest path: point k is the error after k + 1 steps."""
+    """The paper's own curves on shortest path."""
     if title != "shortest_path":
         return {}
-    points = pd.read_csv(PUBLISHED).query("nodes in @sizes and step < @horizon")
-    points = points.assign(step=points["step"] + 1, error=points["mse"])
+    points = shortest_path_curves().query("nodes in @sizes and step <= @horizon")
     return {
         f"{method}, as published": {int(n): curve for n, curve in of_one.groupby("nodes")}
         for method, of_one in points.groupby("method")

@@ -1,6 +1,9 @@
 import numpy as np
+import pandas as pd
+import pytest
 
-from benchmarks.claims import claims
+from benchmarks.claims import claims, judge
+from benchmarks.cli import run_command
 from irem_core.tasks import Addition, Inverse, ShortestPath
 
 FALLS = [2.0, 1.0, 0.5, 0.3, 0.2]
@@ -120,6 +123,50 @@ def test_the_published_error_of_recurrent_is_that_of_its_first_step(made_up):
     (claim,) = [each for each in found if "0.1083" in each.claim]
     assert claim.verdict == "reproduced"
     assert claim.claim.endswith("after step 1")
+
+
+def test_the_published_curves_are_held_against_ours(made_up):
+    last = {10: 0.029, 15: 0.2}  # the curve ends at 0.027, which is read to 0.003, and at 0.049
+    for size, error in last.items():
+        errors = {("irem", 0): np.outer([1.0, *[0.5] * 39, error], np.ones(40))}  # alike
+        level = ShortestPath().difficulty_of(size)
+        folder = made_up(
+            errors,
+            task=ShortestPath(),
+            size=size,
+            difficulty=level,
+            steps=(10, 40),
+            updates=10_000,
+        )
+    found = {each.claim: each for each in claims(folder)}
+    near = found["shortest_path, n = 10, same: irem errs 0.027 after step 40"]
+    assert near.verdict == "reproduced"
+    assert "up to 11% more or less, as well as that could be read (0.003)" in near.sentence
+    far = found["shortest_path, n = 15, harder: irem errs 0.049 after step 40"]
+    assert far.verdict == "not reproduced"
+    assert "4.1 times as much; the same is up to 10% more or less, after" in far.sentence
+
+
+def test_of_the_first_problems_it_is_said_that_there_were_more(made_up):
+    folder = made_up({("irem", 0): [3.0, *[2.0] * 10, *[1.0] * 10]}, steps=(10, 20))
+    for path in folder.glob("runs/*/*/trace.parquet"):
+        frame = pd.read_parquet(path)
+        frame[frame["problem"] < 10].to_parquet(path)
+    found = about(claims(folder), "more steps than")
+    assert "(95 %, over the first 10 of 40 problems alone, of one seed;" in found.sentence
+
+
+def test_claims_are_written_down(made_up, capsys):
+    folder = made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE})
+    with pytest.raises(SystemExit) as ended:
+        run_command(judge, [str(folder)])
+    assert ended.value.code == 0
+    text = (folder / "claims.md").read_text()
+    assert capsys.readouterr().out.strip() == text.strip()
+    assert text.startswith(
+        "- **reproduced**: addition, n=3, harder: descent on a learned energy errs"
+    )
+    assert text.count("- **") == len(claims(folder))
 
 
 def test_that_harder_problems_get_more_steps_is_tested_within_a_case(made_up):
