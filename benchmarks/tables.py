@@ -21,7 +21,7 @@ from benchmarks.cases import (
 )
 from benchmarks.cli import Plugins, run_command
 from benchmarks.measures import PRICES, answered, measures
-from benchmarks.registry import learns, load_plugins, task_named
+from benchmarks.registry import METHODS, learns, load_plugins, task_named
 from benchmarks.schema import read_results
 from benchmarks.stats import (
     interquartile_mean,
@@ -164,7 +164,17 @@ def _comparison(title: str, rows: pd.DataFrame) -> Table:
     lines += _references(rows.assign(case=rows["case"] + ": mse"))
     columns = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
     frame = _frame(lines, [*columns, "steps", "parameters", "operations", "training"])
-    return Table(title, file_name(title), frame, ERRORS.format(over=_over(rows)) + "\n" + COSTS)
+    note = "\n".join([ERRORS.format(over=_over(rows)), COSTS, *_not_run(rows)])
+    return Table(title, file_name(title), frame, note)
+
+
+def _not_run(rows: pd.DataFrame) -> Iterator[str]:
+    """Which methods could have been asked too, and were not."""
+    task = task_named(rows["task"].iloc[0])()
+    able = [name for name in METHODS if learns(name) and METHODS[name].answers_task(task)]
+    lacking = [name for name in able if name not in {*rows["method"]}]
+    if lacking:
+        yield f"Not run: {', '.join(lacking)}."
 
 
 def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
@@ -194,8 +204,14 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
         f"{title}: over the steps",
         f"{file_name(title)}_steps",
         pd.DataFrame(lines).fillna(""),
-        STEPS + STARTS * bool(rows["starts_mean"].notna().any()),
+        STEPS + STARTS * bool(rows["starts_mean"].notna().any()) + _of_the_first(rows),
     )
+
+
+def _of_the_first(rows: pd.DataFrame) -> str:
+    """Which problems are traced, if not all."""
+    few = rows.loc[rows["traced"] < rows["problems"], "traced"]
+    return f" All of this of the first {few.min():.0f} problems, which are traced." * (len(few) > 0)
 
 
 def _together(results: pd.DataFrame) -> Iterator[Table]:

@@ -109,6 +109,23 @@ def test_what_was_not_run_is_empty_and_what_failed_is_named(made_up):
     )
 
 
+def test_methods_that_were_not_run_are_named(made_up):
+    *_, table = [t for t in result_tables(made_up(BOTH)) if t.title == "addition, n=3"]
+    lacking = table.note.partition("Not run: ")[2].rstrip(".").split(", ")
+    assert {"feedforward", "ponder", "ired"} <= {*lacking}
+    assert {*lacking}.isdisjoint({"irem", "recurrent", "trivial_copy", "ponder_edge"})
+
+
+def test_what_is_said_of_the_first_problems_alone_says_so(made_up):
+    folder = made_up(BOTH)
+    assert "of the first" not in "".join(table.note for table in result_tables(folder))
+    for path in folder.glob("runs/*/*/trace.parquet"):
+        frame = pd.read_parquet(path)
+        frame[frame["problem"] < 10].to_parquet(path)
+    (steps,) = [t for t in result_tables(folder) if t.title == "addition, n=3: over the steps"]
+    assert steps.note.endswith("All of this of the first 10 problems, which are traced.")
+
+
 def test_all_cases_in_one_number_a_method(made_up):
     made_up(BOTH)
     folder = made_up(BOTH, task=Inverse(size=3))
