@@ -9,20 +9,21 @@ from textwrap import fill
 from typing import Annotated, NamedTuple
 
 import numpy as np
+import pandas as pd
 import typer
 
-from benchmarks.cases import ASIDE, Comparison, comparisons
+from benchmarks.cases import Comparison, comparisons
 from benchmarks.cli import Plugins, run_command
 from benchmarks.hardness import hardness
-from benchmarks.lines import Line, by_method, lines, resampled_mse
+from benchmarks.lines import Line, by_method, lines, paired_at
 from benchmarks.metrics import Array, rank_correlation
 from benchmarks.published import (
     NAMES,
-    QUOTED,
+    READING,
     READING_SUMS,
-    Published,
-    curve_ends,
-    recursion_curves,
+    quoted,
+    shortest_path_curve,
+    sums_curves,
 )
 from benchmarks.registry import load_plugins, task_named
 from benchmarks.schema import read_results
@@ -30,6 +31,12 @@ from benchmarks.stats import interval, resampled_correlation, resampled_means
 from irem_core.checkpoint import write_whole
 
 NAME = "claims.md"
+HEAD = """\
+# What the paper claims, and what these results say
+
+Reproduced: the 95 % interval of the difference lies on the side of the claim; not reproduced: on
+the other side; not clear: on both. Of every task its hardest case; published numbers at theirs.
+"""
 OURS = "irem"
 STRUCTURED, WITHOUT_ENERGY = "irem_structured", "recurrent_structured"
 BASELINES = ("feedforward", "recurrent", "iterative", "ponder")
@@ -37,6 +44,8 @@ TRAINED_STEPS = 10  # of the inner loop, in the paper
 UPDATES = 10_000  # in the paper
 CORRELATED = 0.1  # at least, to be told from nothing
 MARGIN = 0.1  # of an error, that is no difference
+DURATION = {"train_iterations", "validate_every"}
+"""Settings that say how long a run trained, and not what."""
 
 YES, NO, UNCLEAR, UNTESTED = "reproduced", "not reproduced", "not clear", "not tested"
 
@@ -74,11 +83,15 @@ def claims(folder: Path) -> list[Claim]:
 
 def write_claims(folder: Path) -> str:
     """Write claims.md, every claim with its verdict and why; return it."""
+    found = claims(folder)
     said = [
         fill(f"- **{each.verdict}**: {each.claim}. {each.sentence}", 100, subsequent_indent="  ")
-        for each in claims(folder)
+        for each in found
+        if each.verdict != UNTESTED
     ]
-    text = "\n".join(said or ["There is no result that says anything of a claim."]) + "\n"
+    lacking = [f"- {each.claim}" for each in found if each.verdict == UNTESTED]
+    untested = ["", "Not tested here, or trained for longer or less long:", "", *lacking]
+    text = "\n".join([HEAD, *(said or ["None could be tested."]), *untested * bool(lacking)]) + "\n"
     write_whole(folder / NAME, text.encode())
     return text
 
@@ -90,16 +103,17 @@ def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
     if OURS not in methods or not others:
         return Claim(said, UNTESTED, f"There is no result of {OURS}, or of no baseline.")
     ours = methods[OURS]
-    best = min(others, key=lambda line: line.mse)
-    gains = {line.method: _gain(line, ours) for line in others}
+    best = min(others, key=lambda line: line.errors.mean())
+    gains = {line.method: _difference(line.errors, ours.errors) for line in others}
     lows, highs = zip(*gains.values(), strict=True)
     lacking = [name for name in BASELINES if name not in methods]
+    gained = best.errors.mean() - ours.errors.mean()
     return Claim(
         said,
-        _verdict(min(lows), min(highs)),
-        f"{OURS} errs {ours.mse:.3g}; of {', '.join(gains)} the best is {best.method} with "
-        f"{best.mse:.3g}: {_change(best.mse - ours.mse, *gains[best.method], 'more', 'less')}"
-        f"{_over(ours)}." + (f" No finite result of {', '.join(lacking)}." if lacking else ""),
+        _verdict(float(np.min(lows)), float(np.min(highs))),  # unclear, where one is not known
+        f"{OURS} errs {_of(ours)}; of {', '.join(gains)} the best is {best.method} with "
+        f"{_of(best)}: {_change(gained, *gains[best.method], 'more', 'less')}{_over(ours)}."
+        + (f" No finite result of {', '.join(lacking)}." if lacking else ""),
     )
 
 
@@ -112,13 +126,13 @@ def _more_steps_help(where: str, methods: dict[str, Line]) -> Claim:
     trained = json.loads(ours.rows["settings"].iloc[0]).get("inner_steps", TRAINED_STEPS)
     if ours.budget <= trained:
         return Claim(said, UNTESTED, f"There is no trace of {OURS} beyond {trained} steps.")
-    before = np.stack([trace.errors[trained] for trace in ours.traces])
-    low, high = _within(before - ours.errors)
-    gained = before.mean() - ours.errors.mean()
+    before, after = ours.errors_after(trained), ours.errors_after(ours.budget)
+    low, high = _within(before - after)
+    gained = before.mean() - after.mean()
     return Claim(
         said,
         _verdict(low, high),
-        f"{OURS} errs {before.mean():.3g} after {trained} steps and {_of(ours)} after "
+        f"{OURS} errs {before.mean():.3g} after {trained} steps and {after.mean():.3g} after "
         f"{ours.budget}: {_change(gained, low, high, 'less', 'more')}{_over(ours, _traced(ours))}.",
     )
 
@@ -139,7 +153,7 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
         _verdict(allowed - high, allowed - low),
         f"{OURS} errs {stopped.mean():.3g} where its energy stops falling, after {steps:.3g} steps "
         f"on average, and {_of(ours)} after {ours.budget}: "
-        f"{_change(lost, low, high, 'more', 'less')}{_over(ours, _traced(ours))}; little is up to "
+        f"{_change(lost, low, high, 'more', 'less')}{_over(ours)}; little is up to "
         f"{MARGIN:.0%} of the error.",
     )
 
@@ -153,14 +167,14 @@ def _energy_helps(where: str, methods: dict[str, Line]) -> list[Claim]:
     pair = [methods[name] for name in (STRUCTURED, WITHOUT_ENERGY) if name in methods]
     if not pair:
         return []
-    said = f"{where}: an energy errs less than the same network that gives the update itself"
+    said = f"{where} (not of the paper): an energy errs less than the same network without"
     if len(pair) < 2 or not all(line.spends for line in pair):
         lacking = f"There is no trace of {STRUCTURED} or {WITHOUT_ENERGY}."
         return [Claim(said, UNTESTED, lacking)]
     differences, sentences = [], []
     for cost, name in (("flops", "operations"), ("seconds", "seconds")):
         spent = min(getattr(trace, cost)[-1] for line in pair for trace in line.traces)
-        ours, theirs = (line.errors_at(spent, cost) for line in pair)
+        ours, theirs = paired_at(pair[0], pair[1], spent, cost)
         low, high = _difference(theirs, ours)
         gained = theirs.mean() - ours.mean()
         differences.append((low, high))
@@ -219,81 +233,88 @@ def _says_effort(line: Line) -> bool:
 
 
 def _recursion(comparison: Comparison, folder: Path) -> list[Claim]:
-    """After the most times that an expression was applied."""
-    case = comparison.cases[-1]
-    methods = by_method(lines(comparison, folder, case))
-    where = f"{comparison.title}, applied {case}"
-    return [_errs_least(where, methods), *_sums_as_published(where, methods)]
-
-
-def _sums_as_published(where: str, methods: dict[str, Line]) -> Iterator[Claim]:
-    """Against the curves of recursive addition, as far as they go."""
-    if not where.startswith("addition(_, a), n=20, applied"):
-        return
-    for name, curve in recursion_curves().groupby("method", sort=False):
-        line = methods.get(NAMES.get(str(name), ""))
-        point = curve[curve["times"] == line.rows["times"].iloc[0]] if line else curve[:0]
-        if line is not None and len(point):
-            yield _held(where, line, float(point["error"].iloc[0]), READING_SUMS)
+    """After the most times that an expression was applied, and that there is a curve to."""
+    of_case = {case: by_method(lines(comparison, folder, case)) for case in comparison.cases}
+    last = comparison.cases[-1]
+    errs_least = _errs_least(f"{comparison.title}, applied {last}", of_case[last])
+    known = comparison.rows[["case", "times"]].drop_duplicates()
+    published = known.merge(sums_curves(comparison.title), on="times")
+    ends = published.sort_values("times").drop_duplicates("method", keep="last")
+    pairs = [(of_case[end.case].get(NAMES.get(end.method, "")), end) for end in ends.itertuples()]
+    return [errs_least] + [
+        _held(f"{comparison.title}, applied {end.case}", line, line.errors, end.error, READING_SUMS)
+        for line, end in pairs
+        if line is not None
+    ]
 
 
 def _quoted(methods: dict[str, Line]) -> Iterator[Claim]:
-    """Those published numbers that there is a result for."""
-    for published in (*QUOTED, *curve_ends()):
-        line = methods.get(published.method)
-        if line is None or not _is_of(line, published):
+    """Those published numbers and curves that there is a result for."""
+    for line in methods.values():
+        if not _is_usual(line):
             continue
-        where = f"{published.task}, n = {published.size}, {line.rows['difficulty'].iloc[0]}"
-        yield _held(where, line, published.error, published.reading, published.step)
+        where = f"{line.rows['task'].iloc[0]}, n = {line.size}, {line.rows['difficulty'].iloc[0]}"
+        for error, step in quoted(line.rows["task"].iloc[0], line.size, line.method):
+            if step is None or line.traces:
+                errors = line.errors if step is None else line.errors_after(step)
+                yield _held(where, line, errors, error, step=step)
+        curve = shortest_path_curve(line.rows["task"].iloc[0], line.size, line.method)
+        if line.traces and len(curve):
+            yield _along(where, line, curve)
+
+
+def _is_usual(line: Line) -> bool:
+    """Whether it is of the paper's protocol, but for how long it trained, and of its problems."""
+    settings = json.loads(line.rows["settings"].iloc[0])
+    graph, level = line.domain == "graph", line.rows["difficulty"].iloc[0]
+    return {*settings} <= DURATION and (graph or level == "harder")
+
+
+def _along(where: str, line: Line, curve: pd.Series) -> Claim:
+    """Against a curve over the steps: its end, and by how much it is off on the way."""
+    means = np.mean([trace.mean_errors for trace in line.traces], axis=0)
+    curve = curve[curve.index < len(means)]
+    ratios = means[curve.index] / curve
+    step = int(curve.index[-1])
+    errors = line.errors if step == line.budget else line.errors_after(step)
+    held = _held(where, line, errors, curve.iloc[-1], READING[line.method], step)
+    way = (
+        f" On the way to there between {ratios.min():.2g} (step {ratios.idxmin()}) and "
+        f"{ratios.max():.2g} (step {ratios.idxmax()}) times as much as the published curve."
+    )
+    return held._replace(sentence=held.sentence + way)
 
 
 def _held(
-    where: str, line: Line, published: float, reading: float, step: int | None = None
+    where: str,
+    line: Line,
+    errors: Array,
+    published: float,
+    reading: float = 0.0,
+    step: int | None = None,
 ) -> Claim:
-    """Against a published error, with the paper's number of updates; of the end or after a step."""
-    mse, (low, high), over = line.mse, interval(_resampled(line)[0]), _over(line)
-    if step is not None and step != line.budget:
-        errors = np.stack([trace.errors[step] for trace in line.traces])
-        mse, (low, high), over = errors.mean(), _within(errors), _over(line, _traced(line))
-    margin = max(MARGIN, reading / published)
-    read = f", as well as that could be read ({reading:g})" if margin > MARGIN else ""
-    verdict = _same(low / published, high / published, margin)
+    """Errors [S, B] against a published one, of the end or after a step."""
+    low, high = _within(errors)
+    allowed = max(MARGIN * published, reading)
+    after = "" if step is None else f" after step {step}"
+    over = _over(line, "problems" if errors.shape[1] == line.problems else _traced(line))
+    times = f", {errors.mean() / published:.3g} times as much" if published else ""
+    known = f"; that could be read to {reading:g}" if reading else ""
+    trained = _updates(line) == UPDATES
+    told = reading < published  # else whatever is small is the same
+    verdict = _same(low - published, high - published, allowed) if told else UNCLEAR
     return Claim(
-        f"{where}: {line.method} errs {published:g}"
-        + ("" if step is None else f" after step {step}"),
-        verdict if _updates(line) == UPDATES else UNTESTED,
-        f"{line.method} errs {mse:.3g}{_between(low, high)}{over}, {mse / published:.2g} times as "
-        f"much; the same is up to {margin:.0%} more or less{read}, after as many updates.",
+        f"{where}: {line.method} errs {published:.4g}{after}, as published",
+        verdict if trained else UNTESTED,
+        f"{line.method} errs {errors.mean():.3g}{_between(low, high)}{over}{times}; the same is up "
+        f"to {allowed:.2g} more or less, after as many updates{known}.",
     )
-
-
-def _is_of(line: Line, published: Published) -> bool:
-    """Whether it has an answer to that."""
-    row = line.rows.iloc[0]
-    task = task_named(row["task"])
-    usual = all(name not in row["settings"] for name in (*vars(task()), *ASIDE))
-    level = task.domain == "graph" or row["difficulty"] == "harder"
-    here = (row["task"], row["size"]) == (published.task, published.size)
-    reached = published.step in (None, line.budget) or (
-        bool(line.traces) and len(line.traces[0].errors) > published.step
-    )
-    return bool(here and usual and level and reached)
 
 
 def _within(errors: Array) -> tuple[float, float]:
     """95 % interval of the mean of errors [S, B], or of differences of the same runs."""
     (means,) = resampled_means([errors], np.random.default_rng(0))
     return interval(means)
-
-
-def _resampled(*every: Line) -> list[Array]:
-    """The mean errors of lines, resampled the same way every time."""
-    return resampled_mse(every, np.random.default_rng(0))
-
-
-def _gain(first: Line, second: Line) -> tuple[float, float]:
-    """95 % interval of how much larger the first mean error is, paired by problems."""
-    return interval(np.subtract(*_resampled(first, second)))
 
 
 def _difference(first: Array, second: Array) -> tuple[float, float]:
@@ -307,11 +328,11 @@ def _verdict(low: float, high: float) -> str:
     return YES if low > 0 else NO if high < 0 else UNCLEAR
 
 
-def _same(low: float, high: float, margin: float) -> str:
-    """Of a ratio that should be 1."""
-    if low > 1 - margin and high < 1 + margin:
+def _same(low: float, high: float, allowed: float) -> str:
+    """Of a difference that should be none."""
+    if -allowed < low and high < allowed:
         return YES
-    return NO if low > 1 + margin or high < 1 - margin else UNCLEAR
+    return NO if low > allowed or high < -allowed else UNCLEAR
 
 
 def _of(line: Line) -> str:
@@ -335,10 +356,8 @@ def _updates(line: Line) -> int:
 
 def _traced(line: Line) -> str:
     """The problems of its traces, which may be the first alone."""
-    count = line.traces[0].errors.shape[1] if line.traces else line.problems
-    return (
-        "problems" if count == line.problems else f"the first {count} of {line.problems} problems"
-    )
+    few = line.traced and line.traced < line.problems
+    return f"the first {line.traced} of {line.problems} problems" if few else "problems"
 
 
 def _over(line: Line, problems: str = "problems") -> str:

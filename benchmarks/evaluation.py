@@ -53,6 +53,7 @@ class Trace:
     hardness: Array | None = None  # [B] see ``benchmarks.hardness``
     landscape: pd.DataFrame | None = None  # of the first problem; see ``benchmarks.landscape``
     starts: pd.DataFrame | None = None  # energy and error of the last answer from every start
+    means: Array | None = None  # [T+1] errors over all problems, where the B are the first of them
 
     @staticmethod
     def from_frame(frame: pd.DataFrame) -> Trace:
@@ -74,7 +75,13 @@ class Trace:
             seconds=over_steps("seconds")[:, 0],
             examples=pd.DataFrame(),
             hardness=over_steps("hardness")[0] if known else None,
+            means=over_steps("mean_error")[:, 0] if "mean_error" in frame else None,
         )
+
+    @property
+    def mean_errors(self) -> Array:
+        """Over all problems, [T+1]."""
+        return self.errors.mean(axis=1) if self.means is None else self.means
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """What is kept of it, by the names of the files."""
@@ -198,6 +205,14 @@ def _row(
         "mse_best": None if best is None else best.mse,
         "mse_best_uncertainty": None if best is None else best.uncertainty,
     }
+
+
+def last_errors(result: Trace, budget: int) -> pd.DataFrame:
+    """The error of every problem, a row, by every rule that picks an answer, a column."""
+    chosen = selections(result, budget).items()
+    return pd.DataFrame(
+        {rule: expected(result.errors[: len(by.answered)], by.answered) for rule, by in chosen}
+    )
 
 
 class Choice(NamedTuple):

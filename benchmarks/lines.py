@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,7 @@ from benchmarks.cases import Comparison, at_largest_budget
 from benchmarks.evaluation import Choice, Trace, selections
 from benchmarks.metrics import Array, at_cost, expected
 from benchmarks.registry import METHODS, learns, task_named
-from benchmarks.stats import resampled_means
-from benchmarks.store import STARTS, TRACE, read_trace
+from benchmarks.store import ERRORS, STARTS, TRACE, read_trace
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ class Line:
 
     rows: of results at the largest step budget, a row a seed.
     budgets: of results at all step budgets.
-    traces: of the seeds that finished, maybe of the first problems alone; all or none: then there
-        are the means of the rows alone.
+    traces: of the seeds that finished, all or none: then there are the means of the rows alone.
+    last: where the traces are of the first problems, the errors of all, by ``last_errors``.
     """
 
     name: str
@@ -33,6 +32,7 @@ class Line:
     rows: pd.DataFrame
     budgets: pd.DataFrame
     traces: list[Trace]
+    last: list[pd.DataFrame]
     folder: Path
 
     @property
@@ -90,16 +90,6 @@ class Line:
         """What every rule picks, of every seed."""
         return [selections(trace, self.budget) for trace in self.traces]
 
-    @property
-    def mse(self) -> float:
-        """The mean error of its answers, over all problems and the seeds that finished."""
-        return float(self.done["mse"].mean())
-
-    @property
-    def problems(self) -> int:
-        """How many it was tested on."""
-        return int(self.rows["problems"].iloc[0])
-
     @cached_property
     def errors(self) -> Array:
         """Of its answers, [S, B]; [S, 1], their means, where there is no trace."""
@@ -107,8 +97,28 @@ class Line:
             return self.done["mse"].to_numpy()[:, None]
         return self.errors_by(self.selection)
 
+    @property
+    def size(self) -> int:
+        return int(self.rows["size"].iloc[0])
+
+    @property
+    def problems(self) -> int:
+        """How many it was tested on."""
+        return int(self.rows["problems"].iloc[0])
+
+    @property
+    def traced(self) -> int:
+        """How many of them, the first, have a trace."""
+        return self.traces[0].errors.shape[1] if self.traces else 0
+
+    def errors_after(self, step: int) -> Array:
+        """Of the answers after a step, [S, traced]."""
+        return np.stack([trace.errors[step] for trace in self.traces])
+
     def errors_by(self, rule: str) -> Array:
-        """Of the answers that a rule picks, [S, B], from the traces."""
+        """Of the answers that a rule picks in the end, [S, B]."""
+        if self.last:
+            return np.stack([frame[rule].to_numpy() for frame in self.last])
         answered = [choice[rule].answered for choice in self.choices]
         pairs = zip(self.traces, answered, strict=True)
         return np.stack([expected(trace.errors[: len(by)], by) for trace, by in pairs])
@@ -145,7 +155,7 @@ class Line:
                     "step": np.arange(len(trace.errors)),
                     "flops": trace.flops,
                     "seconds": trace.seconds,
-                    "error": trace.errors.mean(axis=1),
+                    "error": trace.mean_errors,
                     "seed": seed,
                 }
             )
@@ -155,18 +165,11 @@ class Line:
         return curves[np.isfinite(curves["error"])]
 
 
-def resampled_mse(every: Sequence[Line], rng: np.random.Generator) -> list[Array]:
-    """``mse`` of the lines of one case, [R] for each, with seeds and then problems resampled.
-
-    What is traced may be the first of the problems: it says how much they differ, from each other
-    and between methods, and the mean is that of all.
-    """
-    problems = [line.problems for line in every]
-    resampled = resampled_means([line.errors for line in every], rng, problems)
-    return [
-        means + (line.mse - line.errors.mean())
-        for line, means in zip(every, resampled, strict=True)
-    ]
+def paired_at(one: Line, other: Line, spent: float, cost: str = "flops") -> tuple[Array, Array]:
+    """``errors_at`` of two lines, on those problems of which both have a trace."""
+    first, second = one.errors_at(spent, cost), other.errors_at(spent, cost)
+    both = min(one.traced, other.traced) if one.problems == other.problems else None
+    return first[:, :both], second[:, :both]
 
 
 Cases = dict[str, list[Line]]
@@ -195,12 +198,14 @@ def lines(comparison: Comparison, folder: Path, case: str) -> list[Line]:
 
 
 def _lines(rows: pd.DataFrame, folder: Path, case: str) -> Iterator[Line]:
-    last = at_largest_budget(rows)
+    ended = at_largest_budget(rows)
     for name in rows["line"].unique():
-        of_one = last[last["line"] == name]
+        of_one = ended[ended["line"] == name]
         done = of_one[of_one["status"] == "ok"]
         traces = [Trace.from_frame(frame) for frame in _frames(done, folder, TRACE)]
-        yield Line(str(name), case, of_one, rows[rows["line"] == name], traces, folder)
+        cut = any(trace.means is not None for trace in traces)
+        last = _frames(done, folder, ERRORS) if cut else []
+        yield Line(str(name), case, of_one, rows[rows["line"] == name], traces, last, folder)
 
 
 def _frames(done: pd.DataFrame, folder: Path, name: str) -> list[pd.DataFrame]:

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.cases import Comparison, at_largest_budget, comparisons
 from benchmarks.evaluation import Choice, Trace
 from benchmarks.hardness import hardness
-from benchmarks.lines import Line, lines, resampled_mse
+from benchmarks.lines import Line, lines, paired_at
 from benchmarks.metrics import (
     Array,
     allocation_test,
@@ -37,18 +37,8 @@ PRICES = (0.01, 0.1, 1.0)  # of taking every step, in trivial errors
 COLUMNS = [
     *("comparison", "case", "line", "task", "method", "settings", "size", "difficulty"),
     *("selection", "learns"),
-    *(
-        "problems",
-        "traced",
-        "seeds",
-        "asked",
-        "diverged",
-        "mse",
-        "mse_low",
-        "mse_high",
-        "over",
-        "best",
-    ),
+    *("problems", "traced"),
+    *("seeds", "asked", "diverged", "mse", "mse_low", "mse_high", "over", "best"),
     *("skill", "skill_low", "skill_high", "solve_rate", "mse_trivial", "mse_best"),
     *("mse_best_uncertainty", "steps_used", "parameters", "flops", "train_seconds"),
     *("anytime", "overthinking", "target_steps", "target_share"),
@@ -68,7 +58,7 @@ def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
     beside those of results.csv:
 
     comparison, case, line: where it stands (``cases.Comparison``); learns: whether it was trained.
-    traced: the first of the problems, of which there is all that is said of steps and matched.
+    traced: how many problems, the first, have a trace, which says all about steps and equal costs.
     seeds, asked: how many finished with finite errors, and how many there are.
     mse_low, mse_high, skill_low, skill_high: 95 % intervals, ``over`` what was resampled. That of
         the skill is paired with the best trivial predictor, if that was run, or else not there, and
@@ -110,7 +100,7 @@ def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any
     every = lines(comparison, folder, case)
     rng = np.random.default_rng(0)
     done = [line for line in every if len(line.done)]
-    resampled = resampled_mse(done, rng)
+    resampled = resampled_means([line.errors for line in done], rng)
     means = {line.name: each for line, each in zip(done, resampled, strict=True)}
     best = _supported_best(every, means)
     skills = _skills(done, means, rng)
@@ -136,7 +126,7 @@ def _supported_best(every: list[Line], means: dict[str, Array]) -> str | None:
     learned = [line for line in every if line.learns and line.starts_by_itself and len(line.done)]
     if len(learned) < 2:
         return None
-    best = min(learned, key=lambda line: line.mse)
+    best = min(learned, key=lambda line: line.errors.mean())
     others = [line.name for line in learned if line is not best]
     sure = all(interval(means[other] - means[best.name])[0] > 0 for other in others)
     return best.name if sure else None
@@ -150,11 +140,11 @@ def _skills(
         return {}
     row = done[0].rows.iloc[0]
     trivial, best, uncertainty = row[["mse_trivial", "mse_best", "mse_best_uncertainty"]]
-    baselines = [line for line in done if np.isclose(line.mse, trivial) and line.traces]
+    baselines = [line for line in done if np.isclose(line.errors.mean(), trivial) and line.traces]
     known = np.full(RESAMPLES, best) + np.nan_to_num(uncertainty) * rng.normal(size=RESAMPLES)
     found = {}
     for line in done:
-        one = skill(line.mse, trivial, None if pd.isna(best) else best)
+        one = skill(line.errors.mean(), trivial, None if pd.isna(best) else best)
         low = high = float("nan")
         if baselines and not np.isnan(one):
             against = means[baselines[0].name]
@@ -177,11 +167,10 @@ def _budgets(every: list[Line]) -> tuple[float, float]:
 def _about(line: Line) -> dict[str, Any]:
     first, done = line.rows.iloc[0], line.done
     kept = ("task", "method", "settings", "size", "difficulty", "selection", "problems")
-    about = {
+    about: dict[str, Any] = {
         name: first[name] for name in (*kept, "mse_trivial", "mse_best", "mse_best_uncertainty")
     }
-    about |= {"line": line.name, "learns": line.learns}
-    about |= {"traced": line.errors.shape[1]} if line.traces else {}
+    about |= {"line": line.name, "learns": line.learns, "traced": line.traced}
     about |= {"seeds": len(done), "asked": line.budgets["run_key"].nunique()}
     about["diverged"] = bool((line.rows["status"] == "diverged").any())
     if done.empty:
@@ -204,7 +193,7 @@ def _errors(line: Line, means: dict[str, Array]) -> dict[str, Any]:
     if not over:  # nothing to resample but what the row itself knows
         done = line.done.iloc[0]
         low, high, over = done["mse_ci_low"], done["mse_ci_high"], "problems"
-    return {"mse": line.mse, "mse_low": low, "mse_high": high, "over": over}
+    return {"mse": line.errors.mean(), "mse_low": low, "mse_high": high, "over": over}
 
 
 def _matched(line: Line, first: Line | None, rng: np.random.Generator) -> dict[str, Any]:
@@ -214,7 +203,7 @@ def _matched(line: Line, first: Line | None, rng: np.random.Generator) -> dict[s
         return {}
     going_on = [each for each in (line, first) if not each.ends]  # the other keeps its answer
     budget = min(trace.flops[-1] for each in going_on or [first] for trace in each.traces)
-    ours, theirs = line.errors_at(budget), first.errors_at(budget)
+    ours, theirs = paired_at(line, first, budget)
     low, high = interval(np.subtract(*resampled_means([ours, theirs], rng)))
     matched = {"matched": ours.mean() - theirs.mean(), "matched_low": low, "matched_high": high}
     return {"against": first.name, **matched}

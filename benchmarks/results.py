@@ -12,16 +12,24 @@ import typer
 from filelock import Timeout
 
 from benchmarks.cli import run_app
-from benchmarks.errors import UsageError
+from benchmarks.evaluation import Trace, last_errors
 from benchmarks.execute import ERROR
-from benchmarks.store import EXAMPLES, LANDSCAPE, ROWS, STARTS, TRACE, Store, write_frame
-from benchmarks.training import CURVE
-from irem_core.checkpoint import CONFIG, WEIGHTS, write_whole
+from benchmarks.store import (
+    ERRORS,
+    EXAMPLES,
+    LANDSCAPE,
+    MEASURED,
+    ROWS,
+    STARTS,
+    TRACE,
+    Store,
+    equal,
+    opened,
+    write_frame,
+)
+from irem_core.checkpoint import WEIGHTS, write_whole
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results.")]
-
-MEASURED = ("mse", "skill", "solve_rate", "energy", "steps_used", "status")
-"""The columns of a row that its key decides, on the same kind of device."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -29,7 +37,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def status(folder: Folder) -> None:
     """Say what is finished, what is being trained now, and what went wrong."""
-    store = existing(folder)
+    store = opened(folder)
     rows = store.frame()
     runs = rows.groupby(["task", "method", "run_key"])["status"].agg(_worst).reset_index()
     counts = pd.crosstab([runs["task"], runs["method"]], runs["status"]).reset_index()
@@ -44,7 +52,7 @@ def status(folder: Folder) -> None:
 @app.command()
 def collect(folder: Folder) -> None:
     """Make results.csv from the runs that are finished, also while a sweep is at work."""
-    store = existing(folder)
+    store = opened(folder)
     print(f"{store.csv}: {len(store.collect())} rows")
 
 
@@ -54,7 +62,7 @@ def merge(
     others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Folders to take from.")],
 ) -> None:
     """Take over the rows of other folders, by key. Where two differ, neither is changed."""
-    sources = [existing(other) for other in others]
+    sources = [opened(other) for other in others]
     store = Store(folder)
     store.prepare()
     conflicts = [said for source in sources for said in _take(store, source)]
@@ -66,41 +74,42 @@ def merge(
 
 
 @app.command()
-def excerpt(
+def trim(
     folder: Folder,
-    into: Annotated[Path, typer.Argument(metavar="SMALLER", help="The folder that it goes into.")],
-    problems: Annotated[int, typer.Option(min=2, help="Those whose traces are taken.")] = 100,
+    problems: Annotated[
+        int, typer.Option(min=2, help="The first so many keep their traces.")
+    ] = 100,
 ) -> None:
-    """Copy the results that are worth keeping for good, in a folder that is as good as the other.
+    """Cut down what takes much room, and keep what tables, figures and the sweep go on with.
 
-    Every row and curve; traces of the first problems; of the first seed the parameters, the answers
-    to one problem and the energy around them. Tables, figures and the sweep take it for the whole.
+    What is kept: every row and curve, the error of every problem after the last step, traces of the
+    first problems; of seed 0 the parameters, the answers to one problem and the energy around them.
     """
-    source, store = existing(folder), Store(into)
-    if folder.resolve() == into.resolve():
-        raise UsageError(f"{into} is the folder itself; an excerpt goes into another one.")
-    store.prepare()
-    for path in sorted(folder.glob(f"runs/*/*/{ROWS}")):
-        if rows := source.rows(path.parent.parent.name, path.parent.name):
-            first = rows[0]["seed"] == 0
-            _excerpt(path.parent, into / path.parent.relative_to(folder), problems, first)
-    print(f"{store.csv}: {len(store.collect())} rows")
+    store = opened(folder)
+    for run in sorted(folder.glob("runs/*")):
+        try:
+            with store.lock(run.name).acquire(blocking=False):
+                for rows_file in run.glob(f"*/{ROWS}"):
+                    if rows := store.rows(run.name, rows_file.parent.name):
+                        _trim(rows_file.parent, rows, problems)
+        except Timeout:
+            print(f"{run}: a process is at it, so it was left as it is")
 
 
-def _excerpt(evaluation: Path, into: Path, problems: int, first: bool) -> None:
-    """Of one evaluation, and of the run that it is of, which has the first seed or not."""
-    into.mkdir(parents=True, exist_ok=True)
-    for name in (CONFIG, CURVE, *[WEIGHTS] * first):
-        if (evaluation.parent / name).exists():
-            write_whole(into.parent / name, (evaluation.parent / name).read_bytes())
-    few = {TRACE: problems, STARTS: problems, EXAMPLES: int(first)}
-    for path in evaluation.glob("*.parquet"):
-        frame = pd.read_parquet(path)
-        if path.name in few:
-            frame = frame[frame["problem"] < few[path.name]]
-        if first or path.name != LANDSCAPE:
-            write_frame(into / path.name, frame)
-    write_whole(into / ROWS, (evaluation / ROWS).read_bytes())
+def _trim(evaluation: Path, rows: list[dict[str, Any]], problems: int) -> None:
+    traced = pd.read_parquet(evaluation / TRACE) if (evaluation / TRACE).exists() else None
+    if traced is not None and traced["problem"].max() >= problems:
+        budget = max(row["steps"] for row in rows if "mse" in row)
+        write_frame(evaluation / ERRORS, last_errors(Trace.from_frame(traced), budget))
+        traced["mean_error"] = traced.groupby("step")["error"].transform("mean")
+        write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
+    for name, kept in ((STARTS, problems), (EXAMPLES, 1)):
+        if (evaluation / name).exists():
+            frame = pd.read_parquet(evaluation / name)
+            write_frame(evaluation / name, frame[frame["problem"] < kept])
+    if rows[0]["seed"] != 0:
+        for path in (evaluation / EXAMPLES, evaluation / LANDSCAPE, evaluation.parent / WEIGHTS):
+            path.unlink(missing_ok=True)
 
 
 @app.command()
@@ -112,7 +121,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Remove what no result needs: damaged and half-written files, states of finished runs."""
-    store = existing(folder)
+    store = opened(folder)
     removed = []
     for run in sorted(folder.glob("runs/*")):
         try:
@@ -127,13 +136,6 @@ def clean(
             print(f"{run}: a process is at it, so it was left as it is")
     if not dry_run:
         store.collect(removed)
-
-
-def existing(folder: Path) -> Store:
-    """The results of a folder. Raises UsageError if it has none."""
-    if not (folder / "runs").is_dir():
-        raise UsageError(f"{folder} is no folder of results: there is no {folder / 'runs'}.")
-    return Store(folder)
 
 
 def _worst(statuses: pd.Series) -> str:
@@ -154,7 +156,7 @@ def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: 
     new_folder, own_folder = (s.run_folder(run_key) / evaluation_key for s in (source, store))
     try:
         with store.lock(run_key).acquire(blocking=False):
-            own, new = (by_case(s.rows(run_key, evaluation_key)) for s in (store, source))
+            own, new = (_by_case(s.rows(run_key, evaluation_key)) for s in (store, source))
             if _conflict(own, new):
                 return f"{new_folder} has other numbers than {own_folder}; neither was changed"
             better = {c: row for c, row in new.items() if "mse" not in own.get(c, {})}
@@ -178,8 +180,7 @@ def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: 
 Cases = dict[tuple[int, str], dict[str, Any]]
 
 
-def by_case(rows: list[dict[str, Any]]) -> Cases:
-    """Rows of one evaluation, by budget and rule."""
+def _by_case(rows: list[dict[str, Any]]) -> Cases:
     return {(row["steps"], row["selection"]): row for row in rows}
 
 
@@ -187,13 +188,10 @@ def _conflict(own: Cases, new: Cases) -> bool:
     """Whether both have measured the same and found something else."""
     common = [case for case in own.keys() & new.keys() if "mse" in own[case] and "mse" in new[case]]
     return not all(
-        same(own[case].get(column), new[case].get(column)) for case in common for column in MEASURED
+        equal(own[case].get(column), new[case].get(column))
+        for case in common
+        for column in MEASURED
     )
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values of a row are equal, or both not a number."""
-    return one == other or (one != one and other != other)  # two that are not a number
 
 
 def _reaches(cases: Cases) -> int:

@@ -39,28 +39,22 @@ def interval_over_problems(errors: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def resampled_means(
-    methods: Sequence[Array], rng: np.random.Generator, draws: Sequence[int] | None = None
-) -> list[Array]:
+def resampled_means(methods: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     """Mean errors of methods, from their errors [S, B], with seeds and then problems resampled.
 
     Gives [R] for each. Methods that answered as many problems answered the same ones, which are
     resampled once: that pairs the methods. Each has seeds of its own. NaN for a method whose errors
     are not finite, or which has one seed and one problem alone.
-
-    draws: of each method the problems whose mean is asked for, if they are not the B alone.
     """
-    known = [each.shape[1] for each in methods]
-    counts = list(zip(known, draws or known, strict=True))
-    problems = {count: _drawn(*count, rng) for count in sorted(set(counts))}  # [R, B]
+    counts = sorted({each.shape[1] for each in methods})
+    problems = {count: _drawn(count, rng) for count in counts}  # [R, B]
 
-    def means(errors: Array, count: tuple[int, int]) -> Array:
+    def means(errors: Array) -> Array:
         if errors.size == 1 or not np.isfinite(errors).all():
             return np.full(RESAMPLES, np.nan)
-        seeds = _drawn(len(errors), len(errors), rng)
-        return ((seeds @ errors) * problems[count]).sum(axis=1)
+        return ((_drawn(len(errors), rng) @ errors) * problems[errors.shape[1]]).sum(axis=1)
 
-    return [means(errors, count) for errors, count in zip(methods, counts, strict=True)]
+    return [means(errors) for errors in methods]
 
 
 def resampled_correlation(first: Array, second: Array, rng: np.random.Generator) -> Array:
@@ -70,7 +64,7 @@ def resampled_correlation(first: Array, second: Array, rng: np.random.Generator)
     """
     seeds, problems = second.shape
     drawn = rng.integers(problems, size=(RESAMPLES, problems))
-    means = _drawn(seeds, seeds, rng) @ second  # [R, B]
+    means = _drawn(seeds, rng) @ second  # [R, B]
     return rank_correlation(first[drawn].T, np.take_along_axis(means, drawn, axis=1).T)
 
 
@@ -113,8 +107,8 @@ def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> NDArray[np.
     return np.mean(np.ravel(scores)[:, None] > np.ravel(thresholds), axis=0)
 
 
-def _drawn(count: int, draws: int, rng: np.random.Generator) -> Array:
-    """How often each of ``count`` is drawn, as a share of the draws: [R, count]."""
-    drawn = rng.integers(count, size=(RESAMPLES, draws))
+def _drawn(count: int, rng: np.random.Generator) -> Array:
+    """How often each of ``count`` is drawn, in ``count`` draws, as a share: [R, count]."""
+    drawn = rng.integers(count, size=(RESAMPLES, count))
     drawn += count * np.arange(RESAMPLES)[:, None]  # each resample has bins of its own
-    return np.bincount(drawn.ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, count) / draws
+    return np.bincount(drawn.ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, count) / count

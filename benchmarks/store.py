@@ -6,6 +6,7 @@ DIR/runs/KEY/method.safetensors        its parameters, written when training is 
 DIR/runs/KEY/state-RATE.safetensors    training with a learning rate so far, while it is not
 DIR/runs/KEY/curve.csv                 the training curve, of every learning rate
 DIR/runs/KEY/EVALUATION/trace.parquet  every test problem after every step
+DIR/runs/KEY/EVALUATION/errors.parquet       where the trace was cut, of every problem the last
 DIR/runs/KEY/EVALUATION/examples.parquet     the first problems, with their answers
 DIR/runs/KEY/EVALUATION/landscape.parquet    the energy around the descent on the first problem
 DIR/runs/KEY/EVALUATION/starts.parquet       of a search with restarts, what each start came to
@@ -39,9 +40,11 @@ log = logging.getLogger(__name__)
 
 ROWS, TRACE, EXAMPLES = "rows.json", "trace.parquet", "examples.parquet"
 LANDSCAPE, STARTS = "landscape.parquet", "starts.parquet"  # of some evaluations
-FRAMES = (TRACE, EXAMPLES)
+ERRORS = "errors.parquet"  # of those that were trimmed
 CASE = ("settings", "size", "difficulty", "problems")
 """What the evaluations of one run differ in."""
+MEASURED = ("mse", "skill", "solve_rate", "energy", "steps_used", "status")
+"""The columns of a row that its key decides, on the same kind of device."""
 OWN = (*CASE, "steps")
 """What says of which evaluation a row is; those of expressions differ in their steps too."""
 
@@ -111,7 +114,7 @@ class Store:
             return []
         if not any("mse" in row for row in rows):
             return rows
-        return rows if all(_is_whole(f"{folder}/{name}") for name in FRAMES) else []
+        return rows if _is_whole(f"{folder}/{TRACE}") and not _cut_off(folder) else []
 
     def mend(self, run_key: str, evaluation_key: str) -> None:
         """Set aside what is damaged of an evaluation; to be called by whoever holds the lock."""
@@ -121,9 +124,12 @@ class Store:
         except DamagedError as error:
             set_aside(folder / ROWS, str(error))
             return
-        for name in FRAMES:
-            if measured and not _is_whole(folder / name):
-                set_aside(folder / name, "is missing, or not there to its end")
+        if not measured:
+            return
+        if not _is_whole(folder / TRACE):
+            set_aside(folder / TRACE, "is missing, or not there to its end")
+        for name in _cut_off(folder):
+            set_aside(folder / name, "is not there to its end")
 
     def write_evaluation(
         self,
@@ -186,11 +192,23 @@ class Store:
             )
 
 
+def opened(folder: Path) -> Store:
+    """The results of a folder. Raises UsageError if it has none."""
+    if not (folder / "runs").is_dir():
+        raise UsageError(f"{folder} is no folder of results: there is no {folder / 'runs'}.")
+    return Store(folder)
+
+
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """A Parquet file that is there whole or not at all."""
+    """Write a Parquet file whole or not at all."""
     buffer = BytesIO()
     frame.to_parquet(buffer, compression="zstd", index=False)
     write_whole(path, buffer.getvalue())
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values of rows are the same, or both not a number."""
+    return one == other or (one != one and other != other)
 
 
 class DamagedError(ValueError):
@@ -232,6 +250,13 @@ def _read_rows(path: str | Path, run_key: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _cut_off(folder: str | Path) -> list[str]:
+    """Those frames of an evaluation that it can do without, but that are not there to their end."""
+    names = (EXAMPLES, ERRORS)
+    there = [name for name in names if os.path.lexists(f"{folder}/{name}")]
+    return [name for name in there if not _is_whole(f"{folder}/{name}")]
+
+
 def _is_whole(frame: str | Path) -> bool:
     """Whether a Parquet file is there to its end."""
     try:
@@ -247,7 +272,7 @@ def _is_whole(frame: str | Path) -> bool:
 
 
 def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None:
-    """The trace behind a row of results, or another frame; None if there is none to be read."""
+    """The trace behind a row of results, or another frame; None if it is not there, or damaged."""
     wanted = tuple(str(getattr(row, column)) for column in OWN)
     for path in sorted((folder / "runs" / row.run_key).glob(f"*/{ROWS}")):
         try:
@@ -258,8 +283,7 @@ def read_trace(folder: Path, row: Any, name: str = TRACE) -> pd.DataFrame | None
         frame = path.with_name(name)
         if wanted in there and _is_whole(frame):
             try:
-                found = pd.read_parquet(frame)
-                return found if len(found) else None
+                return pd.read_parquet(frame)
             except (OSError, ValueError) as error:
                 log.warning("%s cannot be read as Parquet: %s", frame, error)
     return None

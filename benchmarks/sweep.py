@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.claims import write_claims
 from benchmarks.cli import Plugins, numbers, run_command
 from benchmarks.contract import check_added
 from benchmarks.distribute import BACKENDS, check_backend, run_all
@@ -129,6 +130,7 @@ def sweep(
             failed |= {key for key, status in ends.items() if status != "ok"}
     store.collect()
     print(write_tables(folder))
+    write_claims(folder)
     for path in write_figures(folder):
         print(path)
     print(store.csv)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Annotated, Any, NamedTuple
@@ -17,6 +17,7 @@ from benchmarks.cases import (
     comparisons,
     file_name,
     in_method_order,
+    is_aside,
     is_nested,
 )
 from benchmarks.cli import Plugins, run_command
@@ -132,8 +133,9 @@ def _tables(numbers: pd.DataFrame) -> Iterator[Table]:
     for size, rows in numbers[domains == "matrix"].groupby("size"):
         yield from _reasoning(f"Matrix reasoning, n = {size}", f"matrix_{size}", rows)
     yield from _reasoning("Graph reasoning", "graph", numbers[domains == "graph"])
+    methods = [name for name in METHODS if name in {*numbers["method"]}]
     for title, rows in numbers.groupby("comparison", sort=False):
-        yield _comparison(str(title), rows)
+        yield _comparison(str(title), rows, methods)
         yield from _over_steps(str(title), rows)
 
 
@@ -152,7 +154,8 @@ def _reasoning(title: str, name: str, rows: pd.DataFrame) -> Iterator[Table]:
     yield Table(f"{title}: skill", f"{name}_skill", skills, SKILLS.format(over=over))
 
 
-def _comparison(title: str, rows: pd.DataFrame) -> Table:
+def _comparison(title: str, rows: pd.DataFrame, methods: Sequence[str]) -> Table:
+    """Of one task; ``methods`` are all that were run on some task."""
     cases = list(dict.fromkeys(rows["case"]))
     errors = _by_case(rows.assign(case=rows["case"] + ": mse"), _error)
     skills = _by_case(rows.assign(case=rows["case"] + ": skill"), lambda row: _number(row.skill))
@@ -164,17 +167,17 @@ def _comparison(title: str, rows: pd.DataFrame) -> Table:
     lines += _references(rows.assign(case=rows["case"] + ": mse"))
     columns = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
     frame = _frame(lines, [*columns, "steps", "parameters", "operations", "training"])
-    note = "\n".join([ERRORS.format(over=_over(rows)), COSTS, *_not_run(rows)])
+    note = "\n".join([ERRORS.format(over=_over(rows)), COSTS, *_not_run(rows, methods)])
     return Table(title, file_name(title), frame, note)
 
 
-def _not_run(rows: pd.DataFrame) -> Iterator[str]:
-    """Which methods could have been asked too, and were not."""
+def _not_run(rows: pd.DataFrame, methods: Sequence[str]) -> Iterator[str]:
+    """Which of the methods could have been asked too, and were not."""
     task = task_named(rows["task"].iloc[0])()
-    able = [name for name in METHODS if learns(name) and METHODS[name].answers_task(task)]
+    able = [name for name in methods if METHODS[name].answers_task(task)]
     lacking = [name for name in able if name not in {*rows["method"]}]
-    if lacking:
-        yield f"Not run: {', '.join(lacking)}."
+    if lacking and not is_aside(rows).any():
+        yield f"Not run here, but elsewhere: {', '.join(lacking)}."
 
 
 def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
@@ -209,9 +212,9 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
 
 
 def _of_the_first(rows: pd.DataFrame) -> str:
-    """Which problems are traced, if not all."""
+    """Of which problems it is, if not of all."""
     few = rows.loc[rows["traced"] < rows["problems"], "traced"]
-    return f" All of this of the first {few.min():.0f} problems, which are traced." * (len(few) > 0)
+    return "" if few.empty else f" This table is about the first {few.min():.0f} problems alone."
 
 
 def _together(results: pd.DataFrame) -> Iterator[Table]:

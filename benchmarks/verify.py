@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import torch
 import typer
 
 from benchmarks.cli import Plugins, run_command
@@ -17,48 +18,52 @@ from benchmarks.distribute import run_all
 from benchmarks.errors import UsageError
 from benchmarks.inference import Inference
 from benchmarks.registry import load_plugins
-from benchmarks.results import MEASURED, Folder, by_case, existing, same
 from benchmarks.runs import Evaluation, Run
-from benchmarks.store import CASE, ROWS, Store
+from benchmarks.store import CASE, MEASURED, ROWS, Store, equal, opened
 from benchmarks.training import UNREADABLE, Execution
 from irem_core.checkpoint import CONFIG
+from irem_core.engine import ENGINES
 
 RANDOM = "random"
 ALIKE = ("device", "threads", "torch", "engine", "together")
 """What two runs of one key have in common if their numbers are to be the same in every bit."""
 BITS, WITHIN, NO = "in every bit", "within the interval", "no"
+ROUNDING = 1e-6  # of the trivial error: as much as other libraries may round otherwise
 
 Rows = list[dict[str, Any]]
 
 
 def verify(
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results.")],
     run: Annotated[
         str, typer.Option(metavar="KEY", help=f"The key of a run, or how it begins; or {RANDOM}.")
     ] = RANDOM,
     seed: Annotated[int, typer.Option(min=0, help=f"Decides which run {RANDOM} is.")] = 0,
     longest: Annotated[
-        float, typer.Option(help=f"Seconds that the run which {RANDOM} is took at most.")
+        float, typer.Option(help=f"With {RANDOM}: the seconds that the run may have taken.")
     ] = 600.0,
     plugins: Plugins = None,
 ) -> None:
     """Run a run of a folder again, from its key alone, and say whether its numbers come again.
 
-    With the same device, number of threads and torch they are the same in every bit; else the
-    errors lie within the intervals that were written down. If they do not, the exit code is 1.
+    On the same device, with as many threads and the same torch, they are the same in every bit;
+    elsewhere the last errors lie within the intervals that were written down. The exit code is 1 if
+    they do not come again.
     """
     load_plugins(plugins)
-    store = existing(folder)
+    store = opened(folder)
     measured = store.frame()
     measured = measured[measured["mse"].notna() & ~measured["external"].astype(bool)]
     key = _drawn(measured, seed, longest) if run == RANDOM else _named(measured, run)
     again, before = _from_key(store, key), _evaluations(store, key)
-    made = before[0][0]
-    print(f"{key}: {again}; made {made['created']} by commit {made['commit'] or 'unknown'}.")
-    after = _run_again(again, [_evaluation(rows) for rows in before], made)
+    trained = _trained(store, key) or before[0][0]
+    print(f"{key}: {again}; made {trained['created']} by commit {trained['commit'] or 'unknown'}.")
+    after, trained_now = _run_again(again, [_evaluation(rows) for rows in before], trained)
     table = pd.DataFrame(_compared(old, new) for old, new in zip(before, after, strict=True))
     print(table.to_markdown(index=False))
-    if not _is_as_it_should_be({*table["again"]}, _differing(made, after[0][0])):
+    pairs = [(trained, trained_now or after[0][0])]
+    pairs += [(old[0], new[0]) for old, new in zip(before, after, strict=True)]
+    if not _is_as_promised({*table["again"]}, _differing(pairs)):
         raise typer.Exit(1)
 
 
@@ -99,6 +104,12 @@ def _from_key(store: Store, key: str) -> Run:
     return run
 
 
+def _trained(store: Store, key: str) -> dict[str, Any]:
+    """What is known of how a run was trained; nothing of what does not learn."""
+    about = json.loads((store.run_folder(key) / CONFIG).read_text())
+    return dict(about.get("training", {}))
+
+
 def _evaluations(store: Store, key: str) -> list[Rows]:
     """What was measured of a run, but for expressions, which need other runs too."""
     names = sorted(path.parent.name for path in store.run_folder(key).glob(f"*/{ROWS}"))
@@ -125,63 +136,78 @@ def _evaluation(rows: Rows) -> Evaluation:
     )
 
 
-def _run_again(run: Run, evaluations: list[Evaluation], made: dict[str, Any]) -> list[Rows]:
-    """The rows of each evaluation, executed here as those that were made."""
-    device = made["device"].partition(":")[0]
-    how = Execution(device, made["threads"], made["engine"] or "eager")
+def _run_again(
+    run: Run, evaluations: list[Evaluation], trained: dict[str, Any]
+) -> tuple[list[Rows], dict[str, Any]]:
+    """The rows of each evaluation, made here as they were as far as that can be; how it trained.
+
+    Raises UsageError if the run does not finish.
+    """
+    kind = trained["device"].partition(":")[0]
+    there = kind != "cuda" or torch.cuda.is_available()
+    engine = trained.get("engine")  # of a run that was cut off it can be two
+    how = Execution(
+        device=kind if there else "cpu",
+        threads=trained["threads"],
+        engine=engine if engine in ENGINES else ENGINES[0],
+    )
     with TemporaryDirectory() as temporary:
         store = Store(Path(temporary))
         store.prepare()
         run_all([([(run, evaluations)], how)], store, workers=1)
-        return [store.rows(run.key, each.key(run.task)) for each in evaluations]
+        rows = [store.rows(run.key, each.key(run.task)) for each in evaluations]
+        for row in (row for each in rows for row in each if "mse" not in row):
+            raise UsageError(f"{run} did not finish: {row['status']}: {row['error']}")
+        return rows, _trained(store, run.key)
 
 
 def _compared(before: Rows, after: Rows) -> dict[str, Any]:
-    """The last answer at the largest budget, and whether all rows of its evaluation come again."""
-    again = by_case(after)
-    ends = [(old, again.get(case, {})) for case, old in by_case(before).items()]
-    alike = all(same(old.get(name), new.get(name)) for old, new in ends for name in MEASURED)
-    near = all(_is_within(old, new.get("mse")) for old, new in ends)
-    last, new = max(
-        (each for each in ends if each[0]["selection"] == "last"),
-        key=lambda each: each[0]["steps"],
-    )
-    interval = f"[{last['mse_ci_low']:.6g}, {last['mse_ci_high']:.6g}]"
+    """The last answer at the largest budget, and whether the numbers of all rows come again."""
+    again = {(row["steps"], row["selection"]): row for row in after}
+    pairs = [(old, again.get((old["steps"], old["selection"]), {})) for old in before]
+    alike = all(equal(old.get(name), new.get(name)) for old, new in pairs for name in MEASURED)
+    ends = [pair for pair in pairs if pair[0]["selection"] == "last"]
+    old, new = max(ends, key=lambda pair: int(pair[0]["steps"]))
     return {
-        "size": last["size"],
-        "difficulty": last["difficulty"],
-        "steps": last["steps"],
-        "mse": f"{last['mse']:.6g} {interval}",
+        "size": old["size"],
+        "difficulty": old["difficulty"],
+        "steps": old["steps"],
+        "mse": f"{old['mse']:.6g} [{old['mse_ci_low']:.6g}, {old['mse_ci_high']:.6g}]",
         "mse now": f"{new.get('mse', float('nan')):.6g}",
-        "rows": len(ends),
-        "again": BITS if alike else WITHIN if near else NO,
+        "again": BITS if alike else WITHIN if _is_within(old, new) else NO,
     }
 
 
-def _is_within(old: dict[str, Any], mse: float | None) -> bool:
-    """Whether an error lies in the interval of an old one; no number comes again as none."""
+def _is_within(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether an error lies in the interval of an old one; what was not finite is not again."""
+    mse = new.get("mse", float("nan"))
     if not np.isfinite(old["mse"]):
-        return mse is not None and not np.isfinite(mse)
-    return mse is not None and old["mse_ci_low"] <= mse <= old["mse_ci_high"]
+        return not np.isfinite(mse)
+    rounding = ROUNDING * old["mse_trivial"]
+    return bool(old["mse_ci_low"] - rounding <= mse <= old["mse_ci_high"] + rounding)
 
 
-def _differing(made: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [
-        f"{name} {made.get(name)}, now {now.get(name)}"
+def _differing(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+    """In what the runs, before and now, are not alike."""
+    said = (
+        f"{name} {old.get(name)}, now {new.get(name)}"
+        for old, new in pairs
         for name in ALIKE
-        if not same(made.get(name), now.get(name))
-    ]
+        if not equal(old.get(name), new.get(name))
+    )
+    return list(dict.fromkeys(said))
 
 
-def _is_as_it_should_be(again: set[str], differing: list[str]) -> bool:
+def _is_as_promised(again: set[str], differing: list[str]) -> bool:
     """Say what came out of all, and whether that is what is promised."""
     if again == {BITS}:
         print("The numbers come again, in every bit.")
         return True
+    ways = f" ({'; '.join(differing)})"
     if differing and NO not in again:
-        print(f"The errors come again within their intervals ({'; '.join(differing)}).")
+        print(f"The errors come again within their intervals{ways}.")
         return True
-    promised = f"within their intervals ({'; '.join(differing)})" if differing else "in every bit"
+    promised = f"within their intervals{ways}" if differing else "in every bit"
     print(f"The numbers do not come again {promised}.")
     return False
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, answering
+from benchmarks.lines import Cases, answering, paired_at
 from benchmarks.stats import interval, resampled_means
 
 POINTS = 24  # along the operations
@@ -30,7 +30,7 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     for line in others:
         begin = max(trace.flops[1] for each in (first, line) for trace in each.traces)
         operations = np.geomspace(begin, most, POINTS)
-        pairs = [(line.errors_at(spent), first.errors_at(spent)) for spent in operations]
+        pairs = [paired_at(line, first, spent) for spent in operations]
         rng = np.random.default_rng(0)
         bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs]
         differences = [ours.mean() - theirs.mean() for ours, theirs in pairs]

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering
-from benchmarks.published import NAMES, recursion_curves
+from benchmarks.published import NAMES, sums_curves
 
 
 def error_by_times(title: str, cases: Cases) -> Figure | None:
@@ -54,8 +54,6 @@ def _times(rows: pd.DataFrame) -> int:
 
 def _published(title: str, most: int) -> dict[str, pd.DataFrame]:
     """The paper's own curves, of recursive addition of 20 x 20 matrices."""
-    if title != "addition(_, a), n=20":
-        return {}
-    points = recursion_curves().query("times <= @most")
+    points = sums_curves(title).query("times <= @most")
     curves = points.groupby("method", sort=False)
     return {NAMES.get(str(name), str(name)): curve for name, curve in curves}

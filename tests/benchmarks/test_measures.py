@@ -46,23 +46,6 @@ def test_without_traces_intervals_are_over_seeds_alone(made_up):
     assert found["anytime"].isna().all()
 
 
-def test_where_the_first_problems_alone_are_traced_the_mean_is_that_of_all(made_up):
-    folder = made_up({("irem", 0): FALLS, ("recurrent", 0): RISES})
-    whole = measured(folder)
-    for path in folder.glob("runs/*/*/trace.parquet"):
-        frame = pd.read_parquet(path)
-        frame[frame["problem"] < 10].to_parquet(path)
-    few = measured(folder)
-    assert (few["traced"] == 10).all()
-    assert (whole["traced"] == whole["problems"]).all()
-    for name in ("mse", "skill", "best"):
-        assert (few[name] == whole[name]).all()
-    for name in ("irem", "recurrent"):
-        assert few.loc[name, "mse_low"] < whole.loc[name, "mse"] < few.loc[name, "mse_high"]
-    width = (few["mse_high"] - few["mse_low"]) / (whole["mse_high"] - whole["mse_low"])
-    assert width.between(0.5, 2).all()  # and not twice as wide, being those of 40 problems
-
-
 def test_what_runs_over_the_steps(made_up):
     found = measured(made_up({("irem", 0): FALLS, ("recurrent", 0): RISES}))
     assert found.loc["irem", "overthinking"] == pytest.approx(0)

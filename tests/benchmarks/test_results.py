@@ -2,11 +2,15 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 
 import pandas as pd
 import pytest
 
+from benchmarks.cases import comparisons
 from benchmarks.cli import run_app
+from benchmarks.lines import lines
+from benchmarks.measures import measures
 from benchmarks.results import app
 from benchmarks.schema import read_results
 from benchmarks.store import Store
@@ -82,34 +86,66 @@ def test_merging_unites_budgets_of_one_evaluation(tmp_path):
     assert set(read_results(many)["steps"]) == {1, 2, 9}
 
 
-def test_an_excerpt_is_as_good_as_the_whole(folder, tmp_path):
-    small = tmp_path / "small"
-    assert run("excerpt", folder, small, "--problems", 2) == 0
-    assert (small / "results.csv").read_bytes() == (folder / "results.csv").read_bytes()
-    kept = {path.relative_to(folder) for path in folder.glob("runs/*/*") if path.is_file()}
-    first = {
-        path.parent.name
-        for path in folder.glob("runs/*/config.json")
-        if json.loads(path.read_text())["seed"] == 0
-    }
-    for path in kept:
-        is_there = (small / path).exists()
-        assert is_there == (path.name != "method.safetensors" or path.parent.name in first)
-    for path in small.glob("runs/*/*/trace.parquet"):
-        assert set(pd.read_parquet(path)["problem"]) == {0, 1}
-        examples = pd.read_parquet(path.with_name("examples.parquet"))
-        assert set(examples["problem"]) == ({0} if path.parent.parent.name in first else set())
-    before = {path: path.stat().st_mtime_ns for path in small.glob("runs/*/*/*")}
-    swept(small, "--seeds", 2)  # of which nothing is left to do
-    assert before == {path: path.stat().st_mtime_ns for path in before}
-    assert (small / "table.md").exists()
-
-
-def test_an_excerpt_goes_into_another_folder(folder, capsys):
-    before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
-    assert run("excerpt", folder, folder) == 2
-    assert "is the folder itself" in capsys.readouterr().err
+def test_what_is_trimmed_is_as_good_as_the_whole(folder, capsys):
+    swept(folder, "--preset", "search", "--smoke", "--methods", "irem,trivial")  # has starts
+    whole = shutil.copytree(folder, folder.parent / "whole")
+    assert run("trim", folder, "--problems", 3) == 0
+    assert (folder / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
+    for path in folder.glob("runs/*/*/trace.parquet"):
+        assert set(pd.read_parquet(path)["problem"]) == {0, 1, 2}
+        before = pd.read_parquet(whole / path.relative_to(folder))
+        errors = pd.read_parquet(path.with_name("errors.parquet"))
+        last = before[before["step"] == before["step"].max()].sort_values("problem")
+        assert errors["last"].tolist() == last["error"].tolist()
+    starts = list(folder.glob("runs/*/*/starts.parquet"))
+    assert starts
+    assert all(set(pd.read_parquet(path)["problem"]) == {0, 1, 2} for path in starts)
+    for path in whole.glob("runs/*/*/rows.json"):
+        first = json.loads(path.read_text())[0]["seed"] == 0
+        kept = folder / path.relative_to(whole)
+        for name in ("examples.parquet", "landscape.parquet", "../method.safetensors"):
+            assert (kept.parent / name).exists() == (first and (path.parent / name).exists())
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert run("trim", folder, "--problems", 3) == 0  # once more
     assert before == {path: path.read_bytes() for path in before}
+
+
+def test_of_what_is_trimmed_errors_are_the_same_and_nothing_is_left_to_do(folder):
+    numbers = measures(folder, read_results(folder, made=False))
+    assert run("trim", folder, "--problems", 2) == 0
+    trimmed = measures(folder, read_results(folder, made=False))
+    assert (trimmed["traced"] == 2).all()
+    same = ["mse", "mse_low", "mse_high", "over", "best", "skill", "skill_low", "skill_high"]
+    pd.testing.assert_frame_equal(trimmed[same], numbers[same])
+    results = read_results(folder)
+    comparison, *_ = comparisons(results[results["selection"] == "last"])
+    for case in comparison.cases:
+        for line in lines(comparison, folder, case):
+            assert line.curve["error"].iloc[-1] == pytest.approx(line.done["mse"].iloc[-1])
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*")}
+    swept(folder, "--seeds", 2)
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*")}
+
+
+def test_a_longer_trace_takes_the_place_of_a_trimmed_one(folder):
+    assert run("trim", folder, "--problems", 2) == 0
+    swept(folder, "--steps", "1,9")
+    found = measures(folder, read_results(folder, made=False))
+    irem = found[found["line"] == "irem"]
+    assert (irem["traced"] > 2).all()
+    rows = read_results(folder).query("method == 'irem' and steps == 9 and selection == 'last'")
+    assert irem["mse"].mean() == pytest.approx(rows["mse"].mean())
+
+
+def test_a_run_that_is_being_executed_is_not_trimmed(folder, capsys):
+    store = Store(folder)
+    before = {path: path.read_bytes() for path in folder.glob("runs/*/*/*")}
+    with ExitStack() as locks:
+        for path in folder.glob("runs/*"):
+            locks.enter_context(store.lock(path.name))
+        assert run("trim", folder, "--problems", 2) == 0
+    assert "a process is at it" in capsys.readouterr().out
+    assert before == {path: path.read_bytes() for path in folder.glob("runs/*/*/*")}
 
 
 def test_a_run_that_is_being_executed_is_not_merged_into(folder, results, capsys):

@@ -87,16 +87,6 @@ def test_methods_that_answered_other_problems_are_not_paired():
     assert abs(np.corrcoef(*apart)[0, 1]) < 0.2
 
 
-def test_of_a_few_problems_the_mean_of_many_is_known_as_well_as_of_many():
-    errors = rng().exponential(10, (1, 1000))
-    (low, high), (few_low, few_high) = (
-        interval(resampled_means([known], rng(), [1000])[0]) for known in (errors, errors[:, :100])
-    )
-    assert few_high - few_low == pytest.approx(high - low, rel=0.25)
-    wide = interval_of(errors[:, :100], rng())
-    assert wide[1] - wide[0] > 2.5 * (high - low)
-
-
 def test_a_correlation_over_problems_is_resampled_with_its_seeds():
     first = np.arange(200.0)
     rises = first + np.random.default_rng(1).normal(0, 60, (3, 200))

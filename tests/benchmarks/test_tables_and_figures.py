@@ -110,20 +110,23 @@ def test_what_was_not_run_is_empty_and_what_failed_is_named(made_up):
 
 
 def test_methods_that_were_not_run_are_named(made_up):
-    *_, table = [t for t in result_tables(made_up(BOTH)) if t.title == "addition, n=3"]
-    lacking = table.note.partition("Not run: ")[2].rstrip(".").split(", ")
-    assert {"feedforward", "ponder", "ired"} <= {*lacking}
-    assert {*lacking}.isdisjoint({"irem", "recurrent", "trivial_copy", "ponder_edge"})
+    made_up(BOTH | {("ponder", 0): FALLS})
+    made_up({("ponder_edge", 0): FALLS}, task=ShortestPath(), size=15)
+    folder = made_up({("irem", 0): FALLS}, task=Inverse(size=3))
+    notes = {table.title: table.note for table in result_tables(folder)}
+    assert notes["inverse, n=3"].endswith("Not run here, but elsewhere: recurrent, ponder.")
+    assert "Not run here" not in notes["addition, n=3"]
+    assert notes["shortest_path"].endswith("elsewhere: irem, recurrent, ponder.")
 
 
 def test_what_is_said_of_the_first_problems_alone_says_so(made_up):
     folder = made_up(BOTH)
-    assert "of the first" not in "".join(table.note for table in result_tables(folder))
+    assert "the first" not in "".join(table.note for table in result_tables(folder))
     for path in folder.glob("runs/*/*/trace.parquet"):
         frame = pd.read_parquet(path)
         frame[frame["problem"] < 10].to_parquet(path)
     (steps,) = [t for t in result_tables(folder) if t.title == "addition, n=3: over the steps"]
-    assert steps.note.endswith("All of this of the first 10 problems, which are traced.")
+    assert steps.note.endswith("This table is about the first 10 problems alone.")
 
 
 def test_all_cases_in_one_number_a_method(made_up):

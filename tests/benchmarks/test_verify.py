@@ -1,14 +1,18 @@
 """Whether results come again."""
 
 import json
+import math
 import shutil
 
+import pandas as pd
 import pytest
 
 from benchmarks.cli import run_command
-from benchmarks.store import Store
+from benchmarks.errors import UsageError
+from benchmarks.execute import give_up
+from benchmarks.store import CASE, Store
 from benchmarks.sweep import sweep
-from benchmarks.verify import verify
+from benchmarks.verify import _drawn, _is_within, verify
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
 
@@ -67,9 +71,12 @@ def test_other_numbers_do_not_come_again(folder, key, capsys):
     assert "The numbers do not come again in every bit." in said
 
 
-def test_what_was_made_elsewhere_comes_again_within_its_interval(folder, key, capsys):
-    elsewhere = {"torch": lambda row: "1.0", "skill": lambda row: row["skill"] + 1e-3}
-    changed(folder, key, **elsewhere)
+def test_what_was_trained_elsewhere_comes_again_within_its_interval(folder, key, capsys):
+    config = folder / "runs" / key / "config.json"
+    about = json.loads(config.read_text())
+    about["training"]["torch"] = "1.0"  # the rows are of an evaluation with this one
+    config.write_text(json.dumps(about))
+    changed(folder, key, skill=lambda row: row["skill"] + 1e-3)
     code, said = verified(capsys, folder, "--run", key)
     assert code == 0
     assert "The errors come again within their intervals (torch 1.0, now" in said
@@ -79,24 +86,71 @@ def test_what_was_made_elsewhere_comes_again_within_its_interval(folder, key, ca
     assert "do not come again within their intervals (torch 1.0, now" in said
 
 
-def test_the_seed_says_which_run_it_is(folder, capsys):
-    drawn = [
-        verified(capsys, folder, "--seed", seed)[1].splitlines()[1] for seed in (0, 0, 1, 2, 3)
-    ]
-    assert drawn[0] == drawn[1]
-    assert len(set(drawn)) > 1
+def test_a_run_of_a_device_that_is_not_here_is_run_on_the_cpu(folder, key, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = folder / "runs" / key / "config.json"
+    about = json.loads(config.read_text())
+    about["training"] |= {"device": "cuda: one", "engine": "captured+eager"}
+    config.write_text(json.dumps(about))
+    code, said = verified(capsys, folder, "--run", key)
+    assert code == 0
+    assert "The numbers come again, in every bit." in said  # which is more than is promised
 
 
-def test_no_longer_than_is_asked(folder, key, capsys):
-    changed(folder, key, train_seconds=lambda row: 3600.0)
-    for seed in range(4):
-        code, said = verified(capsys, folder, "--seed", seed, "--longest", 60)
-        assert code == 0
-        assert key not in said
-        assert "One of those 2 of 3 runs that took up to 60 s:" in said
-    code, said = verified(capsys, folder, "--longest", 1e-9)
+def test_a_run_that_does_not_finish_is_no_number(folder, key, capsys, monkeypatch):
+    def fails(jobs, store, workers):
+        ((job, _),) = jobs
+        give_up(job, store.folder, "failed", RuntimeError("no memory"))
+
+    monkeypatch.setattr("benchmarks.verify.run_all", fails)
+    code, said = verified(capsys, folder, "--run", key)
     assert code == 2
-    assert "None of 3 runs took up to 1e-09 s; see --longest." in said
+    assert "irem on addition(size=3), seed 0 did not finish: failed: no memory" in said
+
+
+def runs(**seconds):
+    rows = [
+        {"run_key": key, "train_seconds": each, "evaluation_seconds": 1.0}
+        | dict.fromkeys(CASE, "alike")
+        for key, each in seconds.items()
+        for _ in range(2)  # budgets
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_seed_says_which_run_it_is():
+    rows = runs(a=1.0, b=2.0, c=3.0)
+    drawn = [_drawn(rows, seed, 60.0) for seed in range(20)]
+    assert drawn == [_drawn(rows, seed, 60.0) for seed in range(20)]
+    assert {*drawn} == {"a", "b", "c"}
+
+
+def test_no_longer_than_is_asked(capsys):
+    rows = runs(a=59.0, b=59.5, c=3600.0)
+    assert {_drawn(rows, seed, 60.0) for seed in range(10)} == {"a"}
+    assert "One of those 1 of 3 runs that took up to 60 s:" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="None of 3 runs took up to 1 s; see --longest"):
+        _drawn(rows, 0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "within"),
+    [
+        ({"mse": 1.0, "mse_ci_low": 0.9, "mse_ci_high": 1.1}, {"mse": 1.05}, True),
+        ({"mse": 1.0, "mse_ci_low": 0.9, "mse_ci_high": 1.1}, {"mse": 1.15}, False),
+        ({"mse": 1.0, "mse_ci_low": 0.9, "mse_ci_high": 1.1}, {}, False),
+        ({"mse": 0.0, "mse_ci_low": 0.0, "mse_ci_high": 0.0}, {"mse": 1e-30}, True),
+        ({"mse": 0.0, "mse_ci_low": 0.0, "mse_ci_high": 0.0}, {"mse": 1e-3}, False),
+        (
+            {"mse": math.inf, "mse_ci_low": math.nan, "mse_ci_high": math.nan},
+            {"mse": math.nan},
+            True,
+        ),
+        ({"mse": math.inf, "mse_ci_low": math.nan, "mse_ci_high": math.nan}, {"mse": 1.0}, False),
+    ],
+)
+def test_within_the_interval_but_for_rounding(old, new, within):
+    assert _is_within({"mse_trivial": 1.0} | old, new) is within
 
 
 def test_a_key_that_is_none(folder, capsys):
