@@ -83,6 +83,15 @@ class Trace:
         """Over all problems, [T+1]."""
         return self.errors.mean(axis=1) if self.means is None else self.means
 
+    def first(self, count: int) -> Trace:
+        """The same of the first problems alone."""
+        cut = {
+            name: getattr(self, name)[..., :count]
+            for name in ("errors", "solved", "energies", "halting", "hardness", "needed")
+            if getattr(self, name) is not None
+        }
+        return replace(self, **cut, means=self.mean_errors)
+
     def frames(self) -> dict[str, pd.DataFrame]:
         """What is kept of it, by the names of the files."""
         kept = {TRACE: self.frame(), EXAMPLES: self.examples}

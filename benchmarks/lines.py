@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cases import Comparison, at_largest_budget
-from benchmarks.evaluation import Choice, Trace, selections
-from benchmarks.metrics import Array, at_cost, expected
+from benchmarks.evaluation import Choice, Trace, last_errors, selections
+from benchmarks.metrics import Array, at_cost
 from benchmarks.registry import METHODS, learns, task_named
 from benchmarks.store import ERRORS, STARTS, TRACE, read_trace
 
@@ -23,8 +23,9 @@ class Line:
 
     rows: of results at the largest step budget, a row a seed.
     budgets: of results at all step budgets.
-    traces: of the seeds that finished, all or none: then there are the means of the rows alone.
-    last: where the traces are of the first problems, the errors of all, by ``last_errors``.
+    traces: of the seeds that finished, maybe of the first problems alone; all or none: then there
+        are the means of the rows alone.
+    ends_of: for each trace the ``last_errors`` of all problems.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Line:
     rows: pd.DataFrame
     budgets: pd.DataFrame
     traces: list[Trace]
-    last: list[pd.DataFrame]
+    ends_of: list[pd.DataFrame]
     folder: Path
 
     @property
@@ -117,11 +118,7 @@ class Line:
 
     def errors_by(self, rule: str) -> Array:
         """Of the answers that a rule picks in the end, [S, B]."""
-        if self.last:
-            return np.stack([frame[rule].to_numpy() for frame in self.last])
-        answered = [choice[rule].answered for choice in self.choices]
-        pairs = zip(self.traces, answered, strict=True)
-        return np.stack([expected(trace.errors[: len(by)], by) for trace, by in pairs])
+        return np.stack([errors[rule].to_numpy() for errors in self.ends_of])
 
     @property
     def spends(self) -> bool:
@@ -202,10 +199,25 @@ def _lines(rows: pd.DataFrame, folder: Path, case: str) -> Iterator[Line]:
     for name in rows["line"].unique():
         of_one = ended[ended["line"] == name]
         done = of_one[of_one["status"] == "ok"]
-        traces = [Trace.from_frame(frame) for frame in _frames(done, folder, TRACE)]
-        cut = any(trace.means is not None for trace in traces)
-        last = _frames(done, folder, ERRORS) if cut else []
-        yield Line(str(name), case, of_one, rows[rows["line"] == name], traces, last, folder)
+        traces, ends = _traced(done, folder)
+        yield Line(str(name), case, of_one, rows[rows["line"] == name], traces, ends, folder)
+
+
+def _traced(done: pd.DataFrame, folder: Path) -> tuple[list[Trace], list[pd.DataFrame]]:
+    """The traces of rows, of the first problems that all of them have, and the errors in the end.
+
+    Nothing where one is not there, or is of the first problems without the errors of all.
+    """
+    traces = [Trace.from_frame(frame) for frame in _frames(done, folder, TRACE)]
+    ends = [last_errors(trace, len(trace.errors) - 1) for trace in traces]
+    cut = [i for i, trace in enumerate(traces) if trace.means is not None]
+    kept = _frames(done.iloc[cut], folder, ERRORS)
+    if len(kept) < len(cut):
+        return [], []
+    for i, errors in zip(cut, kept, strict=True):
+        ends[i] = errors
+    counts = {trace.errors.shape[1] for trace in traces}
+    return [trace.first(min(counts)) if len(counts) > 1 else trace for trace in traces], ends
 
 
 def _frames(done: pd.DataFrame, folder: Path, name: str) -> list[pd.DataFrame]:

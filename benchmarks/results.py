@@ -23,8 +23,8 @@ from benchmarks.store import (
     STARTS,
     TRACE,
     Store,
-    equal,
     opened,
+    same_value,
     write_frame,
 )
 from irem_core.checkpoint import WEIGHTS, write_whole
@@ -89,27 +89,37 @@ def trim(
     for run in sorted(folder.glob("runs/*")):
         try:
             with store.lock(run.name).acquire(blocking=False):
-                for rows_file in run.glob(f"*/{ROWS}"):
-                    if rows := store.rows(run.name, rows_file.parent.name):
-                        _trim(rows_file.parent, rows, problems)
+                _trim(run, store, problems)
         except Timeout:
             print(f"{run}: a process is at it, so it was left as it is")
 
 
-def _trim(evaluation: Path, rows: list[dict[str, Any]], problems: int) -> None:
+def _trim(run: Path, store: Store, problems: int) -> None:
+    """A run, of which nothing is touched that is not finished."""
+    evaluations = [path.parent for path in run.glob(f"*/{ROWS}")]
+    finished = [each for each in evaluations if store.rows(run.name, each.name)]
+    for evaluation in finished:
+        _trim_evaluation(evaluation, problems)
+        if store.rows(run.name, evaluation.name)[0]["seed"] != 0:
+            for name in (EXAMPLES, LANDSCAPE):
+                (evaluation / name).unlink(missing_ok=True)
+    others = [row for each in finished for row in store.rows(run.name, each.name) if row["seed"]]
+    if others and len(finished) == len([path for path in run.iterdir() if path.is_dir()]):
+        (run / WEIGHTS).unlink(missing_ok=True)
+
+
+def _trim_evaluation(evaluation: Path, problems: int) -> None:
     traced = pd.read_parquet(evaluation / TRACE) if (evaluation / TRACE).exists() else None
     if traced is not None and traced["problem"].max() >= problems:
-        budget = max(row["steps"] for row in rows if "mse" in row)
-        write_frame(evaluation / ERRORS, last_errors(Trace.from_frame(traced), budget))
-        traced["mean_error"] = traced.groupby("step")["error"].transform("mean")
+        if "mean_error" not in traced:  # else it was trimmed before
+            whole = Trace.from_frame(traced)
+            write_frame(evaluation / ERRORS, last_errors(whole, len(whole.errors) - 1))
+            traced["mean_error"] = traced.groupby("step")["error"].transform("mean")
         write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
     for name, kept in ((STARTS, problems), (EXAMPLES, 1)):
         if (evaluation / name).exists():
             frame = pd.read_parquet(evaluation / name)
             write_frame(evaluation / name, frame[frame["problem"] < kept])
-    if rows[0]["seed"] != 0:
-        for path in (evaluation / EXAMPLES, evaluation / LANDSCAPE, evaluation.parent / WEIGHTS):
-            path.unlink(missing_ok=True)
 
 
 @app.command()
@@ -188,7 +198,7 @@ def _conflict(own: Cases, new: Cases) -> bool:
     """Whether both have measured the same and found something else."""
     common = [case for case in own.keys() & new.keys() if "mse" in own[case] and "mse" in new[case]]
     return not all(
-        equal(own[case].get(column), new[case].get(column))
+        same_value(own[case].get(column), new[case].get(column))
         for case in common
         for column in MEASURED
     )

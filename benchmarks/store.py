@@ -206,7 +206,7 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     write_whole(path, buffer.getvalue())
 
 
-def equal(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
     """Whether two values of rows are the same, or both not a number."""
     return one == other or (one != one and other != other)
 

@@ -19,7 +19,7 @@ from benchmarks.errors import UsageError
 from benchmarks.inference import Inference
 from benchmarks.registry import load_plugins
 from benchmarks.runs import Evaluation, Run
-from benchmarks.store import CASE, MEASURED, ROWS, Store, equal, opened
+from benchmarks.store import CASE, MEASURED, ROWS, Store, opened, same_value
 from benchmarks.training import UNREADABLE, Execution
 from irem_core.checkpoint import CONFIG
 from irem_core.engine import ENGINES
@@ -165,7 +165,7 @@ def _compared(before: Rows, after: Rows) -> dict[str, Any]:
     """The last answer at the largest budget, and whether the numbers of all rows come again."""
     again = {(row["steps"], row["selection"]): row for row in after}
     pairs = [(old, again.get((old["steps"], old["selection"]), {})) for old in before]
-    alike = all(equal(old.get(name), new.get(name)) for old, new in pairs for name in MEASURED)
+    alike = all(same_value(old.get(name), new.get(name)) for old, new in pairs for name in MEASURED)
     ends = [pair for pair in pairs if pair[0]["selection"] == "last"]
     old, new = max(ends, key=lambda pair: int(pair[0]["steps"]))
     return {
@@ -193,7 +193,7 @@ def _differing(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
         f"{name} {old.get(name)}, now {new.get(name)}"
         for old, new in pairs
         for name in ALIKE
-        if not equal(old.get(name), new.get(name))
+        if not same_value(old.get(name), new.get(name))
     )
     return list(dict.fromkeys(said))
 

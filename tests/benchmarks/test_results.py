@@ -108,6 +108,11 @@ def test_what_is_trimmed_is_as_good_as_the_whole(folder, capsys):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert run("trim", folder, "--problems", 3) == 0  # once more
     assert before == {path: path.read_bytes() for path in before}
+    assert run("trim", folder, "--problems", 2) == 0  # and the errors are of all problems yet
+    for path, content in before.items():
+        assert (path.read_bytes() == content) == (
+            path.name not in ("trace.parquet", "starts.parquet")
+        )
 
 
 def test_of_what_is_trimmed_errors_are_the_same_and_nothing_is_left_to_do(folder):
@@ -125,6 +130,35 @@ def test_of_what_is_trimmed_errors_are_the_same_and_nothing_is_left_to_do(folder
     before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*")}
     swept(folder, "--seeds", 2)
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*")}
+
+
+def test_seeds_that_are_trimmed_go_together_with_others(folder):
+    assert run("trim", folder, "--problems", 2) == 0
+    swept(folder, "--seeds", 3)
+    found = measures(folder, read_results(folder, made=False))
+    irem = found[found["line"] == "irem"]
+    assert (irem["traced"] == 2).all()
+    assert (irem["seeds"] == 3).all()
+    rows = read_results(folder).query("method == 'irem' and selection == 'last'")
+    last = rows[rows["steps"] == rows["steps"].max()].groupby("difficulty")["mse"].mean()
+    assert sorted(irem["mse"]) == pytest.approx(sorted(last))
+
+
+def test_a_trimmed_trace_without_the_errors_of_all_says_nothing(folder):
+    assert run("trim", folder, "--problems", 2) == 0
+    for path in folder.glob("runs/*/*/errors.parquet"):
+        path.unlink()
+    found = measures(folder, read_results(folder, made=False))
+    assert (found["traced"] == 0).all()
+    assert found["anytime"].isna().all()
+
+
+def test_what_a_run_has_still_to_do_is_done_with_its_parameters(folder):
+    undone = sorted(folder.glob("runs/*/method.safetensors"))
+    for path in undone:
+        sorted(path.parent.glob("*/rows.json"))[0].unlink()
+    assert run("trim", folder, "--problems", 2) == 0
+    assert all(path.exists() for path in undone)
 
 
 def test_a_longer_trace_takes_the_place_of_a_trimmed_one(folder):

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.cases import comparisons
-from benchmarks.cli import run_command
+from benchmarks.cli import run_app, run_command
 from benchmarks.figures.__main__ import figures
 from benchmarks.lines import lines
+from benchmarks.results import app
 from benchmarks.schema import read_results
 from benchmarks.store import Store
 from benchmarks.sweep import sweep
@@ -122,9 +123,8 @@ def test_methods_that_were_not_run_are_named(made_up):
 def test_what_is_said_of_the_first_problems_alone_says_so(made_up):
     folder = made_up(BOTH)
     assert "the first" not in "".join(table.note for table in result_tables(folder))
-    for path in folder.glob("runs/*/*/trace.parquet"):
-        frame = pd.read_parquet(path)
-        frame[frame["problem"] < 10].to_parquet(path)
+    with pytest.raises(SystemExit):
+        run_app(app, ["trim", str(folder), "--problems", "10"])
     (steps,) = [t for t in result_tables(folder) if t.title == "addition, n=3: over the steps"]
     assert steps.note.endswith("This table is about the first 10 problems alone.")
 
