@@ -66,6 +66,8 @@ def merge(
     store = Store(folder)
     store.prepare()
     conflicts = [said for source in sources for said in _take(store, source)]
+    for source in sources:
+        store.ask(source.asked())
     print(f"{store.csv}: {len(store.collect())} rows")
     for said in conflicts:
         print(said)

@@ -1,6 +1,7 @@
 """A folder of results: one folder a run, and what is made from them.
 
 DIR/results.csv                        made from all that is below
+DIR/asked.csv                          the runs that sweeps were to do, done or not
 DIR/runs/KEY/config.json               what was run
 DIR/runs/KEY/method.safetensors        its parameters, written when training is done
 DIR/runs/KEY/state-RATE.safetensors    training with a learning rate so far, while it is not
@@ -43,6 +44,8 @@ LANDSCAPE, STARTS = "landscape.parquet", "starts.parquet"  # of some evaluations
 ERRORS = "errors.parquet"  # of those that were trimmed
 CASE = ("settings", "size", "difficulty", "problems")
 """What the evaluations of one run differ in."""
+ASKED = ("task", "method", "seed", "run_key")
+"""The columns of asked.csv."""
 MEASURED = ("mse", "skill", "solve_rate", "energy", "steps_used", "status")
 """The columns of a row that its key decides, on the same kind of device."""
 OWN = (*CASE, "steps")
@@ -56,6 +59,21 @@ class Store:
         self.folder = folder
         self.csv = folder / "results.csv"
         self.working = folder / "working"
+        self.asked_csv = folder / "asked.csv"
+
+    def ask(self, runs: pd.DataFrame) -> None:
+        """Note that runs are to be done, a row each with the columns of ``ASKED``."""
+        self.working.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.working / "results.lock"):
+            every = pd.concat([self.asked(), runs]).drop_duplicates("run_key")
+            every = every.sort_values([*ASKED], ignore_index=True)
+            write_whole(self.asked_csv, every.to_csv(index=False).encode())
+
+    def asked(self) -> pd.DataFrame:
+        """The runs that were ever asked for; none where no sweep has said so."""
+        if not self.asked_csv.exists():
+            return pd.DataFrame(columns=[*ASKED])
+        return pd.read_csv(self.asked_csv, dtype={"run_key": "str"})
 
     def run_folder(self, run_key: str) -> Path:
         return self.folder / "runs" / run_key

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 from benchmarks.claims import write_claims
@@ -27,7 +28,7 @@ from benchmarks.provenance import now
 from benchmarks.registry import METHODS, load_plugins
 from benchmarks.runs import Planned, plan
 from benchmarks.settings import check_names, parse_assignments
-from benchmarks.store import Store
+from benchmarks.store import ASKED, Store
 from benchmarks.supervise import start_again, stop_all
 from benchmarks.tables import write_tables
 from benchmarks.training import DEVICES, Execution, checked_device
@@ -121,6 +122,7 @@ def sweep(
         print(describe(planned, store, jobs or 1))
         return
     store.prepare()
+    store.ask(asked_of(planned))
     workers = jobs or (1 if backend == "loky" else -1)
     failed: set[str] = set()  # keys of runs
     with stopping_at_once(store):
@@ -137,6 +139,12 @@ def sweep(
     if failed:
         print(f"{len(failed)} of {len(planned)} runs did not finish; see {folder / 'table.md'}.")
         raise typer.Exit(1)
+
+
+def asked_of(planned: Planned) -> pd.DataFrame:
+    """What a store is told of the runs."""
+    rows = [(run.task.name, run.method, run.seed, run.key) for run, _ in planned]
+    return pd.DataFrame(rows, columns=[*ASKED])
 
 
 def in_order(planned: Planned) -> list[Planned]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import fill
 from typing import Annotated, Any, NamedTuple
@@ -17,7 +17,6 @@ from benchmarks.cases import (
     comparisons,
     file_name,
     in_method_order,
-    is_aside,
     is_nested,
 )
 from benchmarks.cli import Plugins, run_command
@@ -30,7 +29,7 @@ from benchmarks.stats import (
     probability_of_improvement,
     resampled_interquartile_mean,
 )
-from benchmarks.store import CASE
+from benchmarks.store import CASE, Store
 from benchmarks.written import written_out
 from irem_core.checkpoint import write_whole
 
@@ -72,6 +71,11 @@ the share of pairs of a run of {first} and one of the method in which {first} ha
 a tie counts half, averaged over the cases. {left_out}"""
 
 
+MISSING = """\
+Training runs with a result, of those that sweeps were to do, of every seed and size; of what does
+not learn there is one. An empty cell was not to be run."""
+
+
 class Table(NamedTuple):
     """A table as it is read: cells are text, ``**`` stands around what is in bold."""
 
@@ -108,6 +112,7 @@ def _made(folder: Path, results: pd.DataFrame, numbers: pd.DataFrame) -> list[Ta
         *_nested(numbers[nested]),
         *_written_out(folder, results),
         *_together(results),
+        *_not_done(Store(folder).asked(), results),
     ]
 
 
@@ -133,9 +138,8 @@ def _tables(numbers: pd.DataFrame) -> Iterator[Table]:
     for size, rows in numbers[domains == "matrix"].groupby("size"):
         yield from _reasoning(f"Matrix reasoning, n = {size}", f"matrix_{size}", rows)
     yield from _reasoning("Graph reasoning", "graph", numbers[domains == "graph"])
-    methods = [name for name in METHODS if name in {*numbers["method"]}]
     for title, rows in numbers.groupby("comparison", sort=False):
-        yield _comparison(str(title), rows, methods)
+        yield _comparison(str(title), rows)
         yield from _over_steps(str(title), rows)
 
 
@@ -154,8 +158,7 @@ def _reasoning(title: str, name: str, rows: pd.DataFrame) -> Iterator[Table]:
     yield Table(f"{title}: skill", f"{name}_skill", skills, SKILLS.format(over=over))
 
 
-def _comparison(title: str, rows: pd.DataFrame, methods: Sequence[str]) -> Table:
-    """Of one task; ``methods`` are all that were run on some task."""
+def _comparison(title: str, rows: pd.DataFrame) -> Table:
     cases = list(dict.fromkeys(rows["case"]))
     errors = _by_case(rows.assign(case=rows["case"] + ": mse"), _error)
     skills = _by_case(rows.assign(case=rows["case"] + ": skill"), lambda row: _number(row.skill))
@@ -167,17 +170,7 @@ def _comparison(title: str, rows: pd.DataFrame, methods: Sequence[str]) -> Table
     lines += _references(rows.assign(case=rows["case"] + ": mse"))
     columns = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
     frame = _frame(lines, [*columns, "steps", "parameters", "operations", "training"])
-    note = "\n".join([ERRORS.format(over=_over(rows)), COSTS, *_not_run(rows, methods)])
-    return Table(title, file_name(title), frame, note)
-
-
-def _not_run(rows: pd.DataFrame, methods: Sequence[str]) -> Iterator[str]:
-    """Which of the methods could have been asked too, and were not."""
-    task = task_named(rows["task"].iloc[0])()
-    able = [name for name in methods if METHODS[name].answers_task(task)]
-    lacking = [name for name in able if name not in {*rows["method"]}]
-    if lacking and not is_aside(rows).any():
-        yield f"Not run here, but elsewhere: {', '.join(lacking)}."
+    return Table(title, file_name(title), frame, ERRORS.format(over=_over(rows)) + "\n" + COSTS)
 
 
 def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
@@ -262,6 +255,19 @@ def _learned(results: pd.DataFrame) -> pd.DataFrame:
     runs = in_method_order(pd.concat(parts))
     learned = {method for method in runs["method"].unique() if learns(method)}
     return runs[runs["method"].isin(learned) & (runs["status"] == "ok") & runs["skill"].notna()]
+
+
+def _not_done(asked: pd.DataFrame, results: pd.DataFrame) -> Iterator[Table]:
+    """How many of the runs that were asked for are there, if not all."""
+    done = asked["run_key"].isin(results.loc[results["mse"].notna(), "run_key"])
+    if done.all():
+        return
+    counts = asked.assign(done=done).groupby(["method", "task"])["done"].agg(["sum", "size"])
+    said = counts["sum"].astype(str) + " of " + counts["size"].astype(str)
+    frame = said.unstack("task").fillna("").reset_index()
+    order = {name: place for place, name in enumerate(METHODS)}
+    frame = frame.sort_values("method", key=lambda names: names.map(order), ignore_index=True)
+    yield Table("Not run yet", "not_run_yet", frame.rename_axis(columns=None), MISSING)
 
 
 def _wins(first: list[pd.DataFrame], second: list[pd.DataFrame]) -> float:

@@ -182,6 +182,14 @@ def test_a_run_that_is_being_executed_is_not_trimmed(folder, capsys):
     assert before == {path: path.read_bytes() for path in folder.glob("runs/*/*/*")}
 
 
+def test_merging_unites_what_was_asked_for(folder, tmp_path):
+    other = swept(tmp_path / "other", "--methods", "irem", "--seeds", 3)
+    assert run("merge", folder, other) == 0
+    asked = Store(folder).asked()
+    assert asked.query("method == 'irem'")["seed"].tolist() == [0, 1, 2]
+    assert set(asked["run_key"]) == set(Store(folder).frame()["run_key"])
+
+
 def test_a_run_that_is_being_executed_is_not_merged_into(folder, results, capsys):
     store = Store(folder)
     key = sorted(folder.glob("runs/*"))[0].name

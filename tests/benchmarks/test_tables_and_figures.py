@@ -12,7 +12,7 @@ from benchmarks.figures.__main__ import figures
 from benchmarks.lines import lines
 from benchmarks.results import app
 from benchmarks.schema import read_results
-from benchmarks.store import Store
+from benchmarks.store import ASKED, Store
 from benchmarks.sweep import sweep
 from benchmarks.tables import result_tables, tables
 from irem_core.tasks import Inverse, ShortestPath
@@ -110,14 +110,22 @@ def test_what_was_not_run_is_empty_and_what_failed_is_named(made_up):
     )
 
 
-def test_methods_that_were_not_run_are_named(made_up):
-    made_up(BOTH | {("ponder", 0): FALLS})
-    made_up({("ponder_edge", 0): FALLS}, task=ShortestPath(), size=15)
-    folder = made_up({("irem", 0): FALLS}, task=Inverse(size=3))
-    notes = {table.title: table.note for table in result_tables(folder)}
-    assert notes["inverse, n=3"].endswith("Not run here, but elsewhere: recurrent, ponder.")
-    assert "Not run here" not in notes["addition, n=3"]
-    assert notes["shortest_path"].endswith("elsewhere: irem, recurrent, ponder.")
+def test_runs_that_are_still_to_be_done_are_counted(made_up):
+    folder = made_up(BOTH)
+    assert "Not run yet" not in {table.title for table in result_tables(folder)}
+    store = Store(folder)
+    done = store.frame().drop_duplicates("run_key")[[*ASKED]]
+    store.ask(done)
+    assert "Not run yet" not in {table.title for table in result_tables(folder)}
+    others = [("addition", "irem", 1, "a"), ("inverse", "irem", 0, "b")]
+    store.ask(pd.DataFrame(others, columns=[*ASKED]))
+    store.ask(done)  # which changes nothing
+    *_, table = result_tables(folder)
+    assert table.title == "Not run yet"
+    assert table.frame.set_index("method").to_dict() == {
+        "addition": {"irem": "1 of 2", "recurrent": "1 of 1"},
+        "inverse": {"irem": "0 of 1", "recurrent": ""},
+    }
 
 
 def test_what_is_said_of_the_first_problems_alone_says_so(made_up):
