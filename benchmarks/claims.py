@@ -57,7 +57,7 @@ class Claim(NamedTuple):
     """A claim, what the results say of it, and that in a sentence."""
 
     claim: str
-    verdict: str  # reproduced, not reproduced, not clear, not tested
+    verdict: str  # YES, NO, UNCLEAR or UNTESTED; of a published number also LOWER or HIGHER
     sentence: str
 
 

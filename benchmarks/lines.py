@@ -209,13 +209,14 @@ def _traced(done: pd.DataFrame, folder: Path) -> tuple[list[Trace], list[pd.Data
     Nothing where one is not there, or is of the first problems without the errors of all.
     """
     traces = [Trace.from_frame(frame) for frame in _frames(done, folder, TRACE)]
-    ends = [last_errors(trace, len(trace.errors) - 1) for trace in traces]
     cut = [i for i, trace in enumerate(traces) if trace.means is not None]
-    kept = _frames(done.iloc[cut], folder, ERRORS)
+    kept = dict(zip(cut, _frames(done.iloc[cut], folder, ERRORS), strict=False))
     if len(kept) < len(cut):
         return [], []
-    for i, errors in zip(cut, kept, strict=True):
-        ends[i] = errors
+    ends = [
+        kept[i] if i in kept else last_errors(trace, len(trace.errors) - 1)
+        for i, trace in enumerate(traces)
+    ]
     counts = {trace.errors.shape[1] for trace in traces}
     return [trace.first(min(counts)) if len(counts) > 1 else trace for trace in traces], ends
 

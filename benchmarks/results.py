@@ -98,15 +98,17 @@ def trim(
 
 def _trim(run: Path, store: Store, problems: int) -> None:
     """A run, of which nothing is touched that is not finished."""
-    evaluations = [path.parent for path in run.glob(f"*/{ROWS}")]
-    finished = [each for each in evaluations if store.rows(run.name, each.name)]
-    for evaluation in finished:
-        _trim_evaluation(evaluation, problems)
-        if store.rows(run.name, evaluation.name)[0]["seed"] != 0:
-            for name in (EXAMPLES, LANDSCAPE):
-                (evaluation / name).unlink(missing_ok=True)
-    others = [row for each in finished for row in store.rows(run.name, each.name) if row["seed"]]
-    if others and len(finished) == len([path for path in run.iterdir() if path.is_dir()]):
+    folders = [path for path in run.iterdir() if path.is_dir()]
+    rows = {folder: store.rows(run.name, folder.name) for folder in folders}
+    finished = [folder for folder in folders if rows[folder]]
+    for folder in finished:
+        _trim_evaluation(folder, problems)
+    if not finished or rows[finished[0]][0]["seed"] == 0:
+        return
+    for folder in finished:
+        for name in (EXAMPLES, LANDSCAPE):
+            (folder / name).unlink(missing_ok=True)
+    if len(finished) == len(folders):  # else what is left to do needs them
         (run / WEIGHTS).unlink(missing_ok=True)
 
 
