@@ -192,6 +192,31 @@ def test_of_the_first_problems_it_is_said_that_there_were_more(made_up):
     assert "(95 %, over the first 10 of 40 problems alone, of one seed;" in found.sentence
 
 
+def test_with_settings_of_ones_own_nothing_is_held_against_the_paper(made_up):
+    for settings, held in (({"step_size": 50.0}, False), ({"validate_every": 5}, True)):
+        folder = made_up(
+            {("irem", 0): FALLS}, size=20, settings=settings, folder=f"{held}", updates=10_000
+        )
+        assert any("as published" in each.claim for each in claims(folder)) == held
+
+
+def test_harder_cases_that_get_fewer_steps_are_no_more_effort(made_up):
+    """Correlated over all, but the hardest case stops before the one below it."""
+    hardness = np.arange(40.0)
+    for i, (difficulty, stop) in enumerate((("same", 0), (2.0, 3), ("harder", 2))):
+        energies = np.abs(np.arange(5)[:, None] - np.full(40, stop))
+        folder = made_up(
+            {("irem", 0): np.ones((5, 40))},
+            task=Inverse(size=3),
+            difficulty=difficulty,
+            energies={("irem", 0): energies},
+            hardness=hardness + 100 * i,
+        )
+    found = about(claims(folder), "all cases: harder problems get more steps")
+    assert found.verdict == "not clear"
+    assert "After 1, 4, 3 steps on average." in found.sentence
+
+
 def test_claims_are_written_down(made_up, capsys):
     folder = made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE})
     with pytest.raises(SystemExit) as ended:

@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks.measures import measures
+from benchmarks.results import _trim_evaluation
 from benchmarks.schema import read_results
 from irem_core.tasks import ShortestPath
 
@@ -44,6 +47,23 @@ def test_without_traces_intervals_are_over_seeds_alone(made_up):
     results = read_results(folder).query("method == 'feedforward' and steps == 4")
     assert found.loc["feedforward", "mse_low"] == results["mse_ci_low"].item()
     assert found["anytime"].isna().all()
+
+
+def test_at_equal_operations_those_problems_are_paired_that_both_have_a_trace_of(made_up):
+    """One method has traces of the first ten problems alone."""
+    errors = {("irem", 0): FALLS, ("recurrent", 0): [1.1 * each for each in FALLS]}
+    folder = made_up(errors)
+    (path,) = [
+        path
+        for path in folder.glob("runs/*/*/trace.parquet")
+        if json.loads(path.with_name("rows.json").read_text())[0]["method"] == "recurrent"
+    ]
+    _trim_evaluation(path.parent, 10)
+    row = measured(folder).loc["recurrent"]
+    traces = [pd.read_parquet(each) for each in sorted(folder.glob("runs/*/*/trace.parquet"))]
+    last = [each.query("step == 4 and problem < 10")["error"].mean() for each in traces]
+    assert row["matched"] == pytest.approx(max(last) - min(last))
+    assert 0 < row["matched_low"] < row["matched_high"]  # alone each is known to more than that
 
 
 def test_what_runs_over_the_steps(made_up):
