@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -167,6 +167,12 @@ def paired_at(one: Line, other: Line, spent: float, cost: str = "flops") -> tupl
     first, second = one.errors_at(spent, cost), other.errors_at(spent, cost)
     both = min(one.traced, other.traced) if one.problems == other.problems else None
     return first[:, :both], second[:, :both]
+
+
+def first_alone(lines: Iterable[Line]) -> str:
+    """What to add to a title where traces are shown and hold the first problems alone."""
+    counts = {line.traced for line in lines if 0 < line.traced < line.problems}
+    return f", the first {min(counts)} problems" if counts else ""
 
 
 Cases = dict[str, list[Line]]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.figures import look
 from benchmarks.hardness import hardness
-from benchmarks.lines import Cases, Line, answering, by_method
+from benchmarks.lines import Cases, Line, answering, by_method, first_alone
 from benchmarks.metrics import Array
 from benchmarks.registry import task_named
 
@@ -34,7 +34,7 @@ def effort(title: str, cases: Cases) -> Figure | None:
     if points.empty:
         return None
     names = [*dict.fromkeys(points["line"])]
-    figure, axes = look.grid(title, len(names), 2, sharex=True, sharey="row")
+    figure, axes = look.grid(title + first_alone(able), len(names), 2, sharex=True, sharey="row")
     styles = look.looks(points["case"])
     markers = dict(zip(styles, look.MARKERS * len(styles), strict=False))
     for row, name in zip(axes, names, strict=True):

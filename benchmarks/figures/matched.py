@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, answering, paired_at
+from benchmarks.lines import Cases, answering, first_alone, paired_at
 from benchmarks.stats import interval, resampled_means
 
 POINTS = 24  # along the operations
@@ -23,7 +23,7 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     if len(known) < 2:
         return None
     first, *others = known
-    figure, ((panel,),) = look.grid(f"{title}, {case}", 1, 1, height=2.8)
+    figure, ((panel,),) = look.grid(f"{title}, {case}{first_alone(known)}", 1, 1, height=2.8)
     drawn = look.looks(line.name for line in known)
     most = max(trace.flops[-1] for line in known for trace in line.traces)
     scale = max(first.curve["error"].iloc[-1], 1e-9)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, Line, answering, by_method
+from benchmarks.lines import Cases, Line, answering, by_method, first_alone
 from benchmarks.metrics import Array, expected
 
 PRICES = np.logspace(-3, 1, 25)  # of all steps, in trivial errors
@@ -32,9 +32,11 @@ def when_to_stop(title: str, cases: Cases) -> Figure | None:
     shown = answering(cases)
     usual = {case: by_method(shown.get(case, [])).values() for case in ends}
     able = {case: [line for line in lines if _decides(line)] for case, lines in usual.items()}
-    names = [*dict.fromkeys(line.name for lines in able.values() for line in lines)]
+    every = [line for lines in able.values() for line in lines]
+    names = [*dict.fromkeys(line.name for line in every)]
     if not names:
         return None
+    title += first_alone(every)
     figure, axes = look.grid(title, len(ends), len(names), sharex=True, sharey="row")
     for row, case in zip(axes, ends, strict=True):
         of_case = {line.name: line for line in able[case]}
@@ -47,7 +49,7 @@ def when_to_stop(title: str, cases: Cases) -> Figure | None:
         panel.set_title(name)
     for panel in axes[-1]:
         panel.set_xlabel("mean steps")
-    look.step_axis(axes.ravel(), max(line.budget for lines in able.values() for line in lines))
+    look.step_axis(axes.ravel(), max(line.budget for line in every))
     look.legend(figure, axes.ravel())
     return figure
 
@@ -57,8 +59,13 @@ def _decides(line: Line) -> bool:
 
 
 def _draw(panel: Axes, line: Line) -> None:
-    """Means over problems and seeds."""
-    look.draw(panel, line.curve, "step", label="a fixed step", color="0.35", linestyle="-")
+    """Means over seeds and those problems that have a trace."""
+    fixed = pd.concat(
+        pd.DataFrame({"error": trace.errors.mean(axis=1)}).rename_axis("step").reset_index()
+        for trace in line.traces
+    )
+    fixed = fixed[np.isfinite(fixed["error"])]
+    look.draw(panel, fixed, "step", label="a fixed step", color="0.35", linestyle="-")
     prices = PRICES * line.trivial
     oracle = np.mean([_oracle(trace.errors, prices) for trace in line.traces], axis=0)
     panel.plot(*oracle, label="oracle", color="0.35", linestyle=":")

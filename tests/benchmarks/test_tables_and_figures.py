@@ -9,6 +9,7 @@ import pytest
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
 from benchmarks.figures.__main__ import figures
+from benchmarks.figures.stopping import when_to_stop
 from benchmarks.lines import lines
 from benchmarks.results import app
 from benchmarks.schema import read_results
@@ -169,6 +170,24 @@ def test_every_figure_is_drawn_from_csv_and_traces(made_up):
     of_task |= {"when_to_stop", "answers", "at_equal_operations", "paths"}
     assert names == {f"{name}_shortest_path" for name in of_task} | {"skill", "skill_profile"}
     assert [path.name for path in folder.glob("figures/*.gif")] == ["animation_shortest_path.gif"]
+
+
+def test_a_figure_of_the_first_problems_says_so_and_shows_them_alone(made_up):
+    means = np.outer([1.0, 0.5, 0.4, 0.3, 0.2], np.arange(1, 21))  # the first problems are easy
+    folder = made_up({("irem", 0): means}, energies={("irem", 0): np.ones((5, 20))})
+    titles, curves = [], []
+    for trim in ([], ["trim", str(folder), "--problems", "10"]):
+        if trim:
+            with pytest.raises(SystemExit):
+                run_app(app, trim)
+        (comparison,) = comparisons(read_results(folder, made=False).query("selection == 'last'"))
+        cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+        figure = when_to_stop("Addition", cases)
+        titles.append(figure.get_suptitle())
+        curves.append(figure.axes[0].lines[0].get_ydata())
+    assert titles == ["Addition", "Addition, the first 10 problems"]
+    assert curves[0] == pytest.approx(means.mean(axis=1))
+    assert curves[1] == pytest.approx(means[:, :10].mean(axis=1))
 
 
 def test_without_traces_figures_are_drawn_from_the_budgets(made_up):
