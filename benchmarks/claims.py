@@ -210,8 +210,10 @@ def _effort(where: str, ours: list[Line], alone: bool) -> Claim:
     known = hardness(task_named(ours[0].rows["task"].iloc[0])()) if ours else None
     if known is None or any(not _says_effort(line) for line in ours):
         return Claim(said, UNTESTED, f"There is no trace of {OURS} that says it.")
-    if (alone and not known.varies) or (not alone and len(ours) < 2):
-        return Claim(said, UNTESTED, f"Their {known.name} is the same, but for chance.")
+    if alone and not known.varies:
+        return Claim(said, UNTESTED, f"By their {known.name} they differ by chance alone.")
+    if not alone and len(ours) < 2:
+        return Claim(said, UNTESTED, "There is one case alone.")
     numbers = np.concatenate([line.traces[0].hardness for line in ours])  # of the same problems
     steps = [np.stack([each["stopped"].steps for each in line.choices]) for line in ours]
     seeds = min(map(len, steps))

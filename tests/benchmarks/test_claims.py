@@ -246,6 +246,6 @@ def test_that_harder_problems_get_more_steps_is_tested_within_a_case(made_up):
     alike = {"energies": dict.fromkeys(errors, energies), "task": Addition(size=3)}
     found = about(claims(made_up(errors, hardness=hardness, folder="c", **alike)), words)
     assert found.verdict == "not tested"
-    assert "largest input is the same, but for chance" in found.sentence
+    assert "By their largest input they differ by chance alone" in found.sentence
     found = about(claims(made_up(errors, folder="d", **given)), words)
     assert found.verdict == "not tested"
