@@ -11,7 +11,7 @@ from textwrap import fill
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering
@@ -64,6 +64,9 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
     first.get_legend().remove()
     if rows["mse"].max() > DECADE * rows["mse"].min() > 0:
         first.set_xscale("log")
+        first.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=4))
+        first.xaxis.set_major_formatter(ScalarFormatter())
+        first.xaxis.set_minor_formatter(NullFormatter())
     else:
         first.xaxis.set_major_locator(MaxNLocator(3))
     for panel, (name, (said, scale)) in zip(others, costs.items(), strict=True):

@@ -20,6 +20,7 @@ LOOK: Any = {
 }
 WIDTH = 6.75  # inches: two columns of a page
 COLUMNS = 3  # of panels
+TITLE = 30  # characters of a title, where there are three panels in a row
 LONG = 20  # characters, of which there are no four beside each other
 STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 PALETTE = sns.color_palette("colorblind")
