@@ -71,12 +71,14 @@ def claims(folder: Path) -> list[Claim]:
             continue
         cases = {case: by_method(lines(comparison, folder, case)) for case in comparison.cases}
         where, methods = comparison.cases[-1], cases[comparison.cases[-1]]
+        tried = _tried(comparison, where)
         if comparison.aside:
             found += _energy_helps(f"{comparison.title}, {where}", methods)
             continue
         found += [
-            claim(f"{comparison.title}, {where}", methods)
-            for claim in (_errs_least, _more_steps_help, _stops_well)
+            _errs_least(f"{comparison.title}, {where}", methods, tried),
+            _more_steps_help(f"{comparison.title}, {where}", methods),
+            _stops_well(f"{comparison.title}, {where}", methods),
         ]
         found += _energy_helps(f"{comparison.title}, {where}", methods)
         found += _thinks_longer(comparison.title, cases)
@@ -95,8 +97,13 @@ def write_claims(folder: Path) -> str:
     return text
 
 
-def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
-    """Against every published baseline, paired by problems."""
+def _tried(comparison: Comparison, case: str) -> set[str]:
+    """The methods that were run on a case, with a result or without."""
+    return {*comparison.rows.loc[comparison.rows["case"] == case, "method"]}
+
+
+def _errs_least(where: str, methods: dict[str, Line], tried: set[str]) -> Claim:
+    """Against every published baseline, paired by problems; not clear while one was not run."""
     said = f"{where}: descent on a learned energy errs less than every published baseline"
     others = [methods[name] for name in BASELINES if name in methods]
     if OURS not in methods or not others:
@@ -105,14 +112,17 @@ def _errs_least(where: str, methods: dict[str, Line]) -> Claim:
     best = min(others, key=lambda line: line.errors.mean())
     gains = {line.method: _difference(line.errors, ours.errors) for line in others}
     lows, highs = zip(*gains.values(), strict=True)
-    lacking = [name for name in BASELINES if name not in methods]
+    failed = [name for name in BASELINES if name in tried - {*methods}]
+    unknown = [name for name in BASELINES if name not in tried]
+    verdict = _verdict(float(np.min(lows)), float(np.min(highs)))  # unclear, where one is nan
     gained = best.errors.mean() - ours.errors.mean()
     return Claim(
         said,
-        _verdict(float(np.min(lows)), float(np.min(highs))),  # unclear, where one is not known
+        UNCLEAR if unknown and verdict == YES else verdict,
         f"{OURS} errs {_of(ours)}; of {', '.join(gains)} the best is {best.method} with "
         f"{_of(best)}: {_change(gained, *gains[best.method], 'more', 'less')}{_over(ours)}."
-        + (f" No finite result of {', '.join(lacking)}." if lacking else ""),
+        + (f" No finite result of {', '.join(failed)}." if failed else "")
+        + (f" Not run: {', '.join(unknown)}." if unknown else ""),
     )
 
 
@@ -243,7 +253,8 @@ def _recursion(comparison: Comparison, folder: Path) -> list[Claim]:
     """After the most times that an expression was applied, and that there is a curve to."""
     of_case = {case: by_method(lines(comparison, folder, case)) for case in comparison.cases}
     last = comparison.cases[-1]
-    errs_least = _errs_least(f"{comparison.title}, applied {last}", of_case[last])
+    tried = _tried(comparison, last)
+    errs_least = _errs_least(f"{comparison.title}, applied {last}", of_case[last], tried)
     known = comparison.rows[["case", "times"]].drop_duplicates()
     published = known.merge(sums_curves(comparison.title), on="times")
     ends = published.sort_values("times").drop_duplicates("method", keep="last")

@@ -57,12 +57,16 @@ def test_the_table_has_every_method_beside_the_trivial_and_the_best(folder):
     assert "harder: skill" in table
 
 
-def test_the_readme_shows_the_table_of_results_quick():
+@pytest.mark.parametrize(
+    ("folder", "title"),
+    [("paper", "Matrix reasoning, n = 20: error"), ("quick", "addition, n=10")],
+)
+def test_the_readme_shows_tables_of_results(folder, title):
     root = Path(__file__).parents[2]
-    readme, table = (root / "README.md").read_text(), root / "results" / "quick" / "table.md"
-    addition = table.read_text().partition("## addition, n=10\n\n")[2].partition("\n\n")[0]
-    assert addition.startswith("| method")
-    assert addition in readme
+    readme, tables = (root / "README.md").read_text(), root / "results" / folder / "table.md"
+    table = tables.read_text().partition(f"## {title}\n\n")[2].partition("\n\n")[0]
+    assert table.startswith("| method")
+    assert table in readme
 
 
 def test_no_results_is_a_clear_sentence(tmp_path):
