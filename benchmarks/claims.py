@@ -71,12 +71,11 @@ def claims(folder: Path) -> list[Claim]:
             continue
         cases = {case: by_method(lines(comparison, folder, case)) for case in comparison.cases}
         where, methods = comparison.cases[-1], cases[comparison.cases[-1]]
-        tried = _tried(comparison, where)
         if comparison.aside:
             found += _energy_helps(f"{comparison.title}, {where}", methods)
             continue
         found += [
-            _errs_least(f"{comparison.title}, {where}", methods, tried),
+            _errs_least(f"{comparison.title}, {where}", methods, _tried(comparison, where)),
             _more_steps_help(f"{comparison.title}, {where}", methods),
             _stops_well(f"{comparison.title}, {where}", methods),
         ]
@@ -112,7 +111,7 @@ def _errs_least(where: str, methods: dict[str, Line], tried: set[str]) -> Claim:
     best = min(others, key=lambda line: line.errors.mean())
     gains = {line.method: _difference(line.errors, ours.errors) for line in others}
     lows, highs = zip(*gains.values(), strict=True)
-    failed = [name for name in BASELINES if name in tried - {*methods}]
+    failed = [name for name in BASELINES if name in tried and name not in methods]
     unknown = [name for name in BASELINES if name not in tried]
     verdict = _verdict(float(np.min(lows)), float(np.min(highs)))  # unclear, where one is nan
     gained = best.errors.mean() - ours.errors.mean()
