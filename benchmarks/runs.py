@@ -35,7 +35,7 @@ NEUTRAL = {
     field.name: field.default
     for field in fields(Training)
     if field.name in ("from_size", "decay", "beta2", "clip", "average")
-}
+} | {"loss_per_problem": False}
 """Settings that there were not always: as they stand they change nothing, nor a key."""
 
 

@@ -11,7 +11,7 @@ from irem_core.descent import GradientStep, descend
 from irem_core.energy.graph import GraphEnergy
 from irem_core.energy.mlp import MLPEnergy
 from irem_core.method import ReplayPlan
-from irem_core.metric import mean_squared_error
+from irem_core.metric import mean_squared_error, squared_errors
 from irem_core.types import Batch, Task, last
 
 
@@ -24,6 +24,8 @@ class IREM(Descending):
     inner_steps: steps of descent in training.
     step_size: of the descent.
     truncated: only the last step of descent is differentiated; otherwise all are.
+    loss_per_problem: the loss is the mean over problems of each one's error, so that a small graph
+        weighs as much as a large one; otherwise it is the mean over all entries of the batch.
     replayed, stored, capacity: see ReplayPlan.
     """
 
@@ -39,6 +41,7 @@ class IREM(Descending):
         inner_steps: int = 10,
         step_size: float = 100.0,
         truncated: bool = True,
+        loss_per_problem: bool = False,
         replayed: int = 512,
         stored: int = 512,
         capacity: int = 10_000,
@@ -54,6 +57,7 @@ class IREM(Descending):
         self.inner_steps = inner_steps
         self.rule = GradientStep(step_size)
         self.truncated = truncated
+        self.loss_per_problem = loss_per_problem
         self.replay = ReplayPlan(replayed, stored, capacity) if replayed else None
 
     def loss(self, batch: Batch) -> tuple[Float[Tensor, ""], Float[Tensor, "B n_out"]]:
@@ -63,6 +67,8 @@ class IREM(Descending):
         if self.truncated:
             answer, kept = landscape.leap(answer, self.inner_steps - 1, self.rule), 1
         answer = last(descend(landscape, answer, kept, self.rule, keep_graph=True))
+        if self.loss_per_problem:
+            return squared_errors(answer, batch).mean(), answer
         return mean_squared_error(answer, batch), answer
 
     def used_parameters(self) -> int:

@@ -194,7 +194,7 @@ def test_results_can_be_collected_while_a_sweep_is_at_work(tmp_path):
         assert set(store.collect()["method"]) == {"trivial_copy"}
 
 
-@pytest.mark.parametrize("folder", ["quick", "precision"])
+@pytest.mark.parametrize("folder", ["quick", "precision", "paper"])
 def test_settings_that_came_later_change_no_key(folder):
     """Results that are committed are found again by the runs that made them."""
     configs = [*(RESULTS / folder).glob("runs/*/config.json")]

@@ -5,7 +5,7 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import mse_loss
 
-from irem_core import IREM, Addition
+from irem_core import IREM, Addition, ShortestPath
 from irem_core.descent import GradientStep, autograd_gradient, descend
 from irem_core.streams import seeded_parameters, stream
 
@@ -81,6 +81,19 @@ def test_truncated_and_full_gradients_differ():
         loss.backward()
         gradients.append(method.energy.layers[0].weight.grad)
     assert not torch.allclose(*gradients)
+
+
+def test_a_loss_per_problem_weighs_small_graphs_as_much_as_large_ones():
+    with seeded_parameters(0):
+        method = IREM(ShortestPath(), hidden=8, inner_steps=2, loss_per_problem=True).double()
+    batch = ShortestPath().draw(6, stream("test"), torch.float64)
+    loss, answer = method.loss(batch)
+    assert len(batch.problem.nodes.unique()) > 1
+    each = [
+        mse_loss(y.view(10, 10)[:n, :n], target.view(10, 10)[:n, :n])
+        for y, target, n in zip(answer, batch.target, batch.problem.nodes, strict=True)
+    ]
+    torch.testing.assert_close(loss, torch.stack(each).mean())
 
 
 def test_every_parameter_but_the_last_bias_is_trained():
