@@ -25,7 +25,7 @@ class Line:
     budgets: of results at all step budgets.
     traces: of the seeds that finished, maybe of the first problems alone; all or none: then there
         are the means of the rows alone.
-    ends_of: for each trace the ``last_errors`` of all problems.
+    last_errors: for each trace the ``last_errors`` of all problems.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Line:
     rows: pd.DataFrame
     budgets: pd.DataFrame
     traces: list[Trace]
-    ends_of: list[pd.DataFrame]
+    last_errors: list[pd.DataFrame]
     folder: Path
 
     @property
@@ -118,7 +118,7 @@ class Line:
 
     def errors_by(self, rule: str) -> Array:
         """Of the answers that a rule picks in the end, [S, B]."""
-        return np.stack([errors[rule].to_numpy() for errors in self.ends_of])
+        return np.stack([errors[rule].to_numpy() for errors in self.last_errors])
 
     @property
     def spends(self) -> bool:

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
-from benchmarks.claims import claims
+from benchmarks.claims import claims, sections
 from benchmarks.errors import UsageError
 from benchmarks.report.explorer import PROBLEMS, explorer
 from benchmarks.schema import read_results
@@ -60,7 +60,7 @@ def page(folder: Path) -> str:
         facts=facts(results),
         failures=not_ok(results),
         listed=LISTED,
-        claims=made_claims,
+        claims=sections(made_claims),
         no_claims=no_claims,
         tables=made_tables,
         no_tables=no_tables,

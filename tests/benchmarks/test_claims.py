@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
 
-from benchmarks.claims import claims, judge
+from benchmarks.claims import (
+    ENERGY_HELPS,
+    ERRS_LEAST,
+    MORE_STEPS,
+    STOPS_WELL,
+    THINKS_LONGER,
+    claims,
+    judge,
+    sections,
+)
 from benchmarks.cli import run_app, run_command
+from benchmarks.judging import above, change, number, same
 from benchmarks.results import app
 from irem_core.tasks import Addition, Inverse, ShortestPath
 
@@ -11,121 +21,158 @@ WORSE = [2.0, 1.0, 0.5, 0.4, 0.4]
 OTHERS = {(name, 0): [9.0] * 5 for name in ("feedforward", "iterative", "ponder")}
 
 
-def about(found, words):
-    (claim,) = [each for each in found if words in each.claim]
+def about(folder, text, where=""):
+    (claim,) = [each for each in claims(folder) if each.claim == text and where in each.where]
     return claim
 
 
+def published(folder):
+    return [each for each in claims(folder) if each.claim == "The published numbers"]
+
+
+def test_a_verdict_is_that_of_the_whole_interval():
+    assert above(0.1, 0.2) == "reproduced"
+    assert above(-0.2, -0.1) == "not reproduced"
+    assert above(-0.1, 0.1) == "not clear"
+    assert above(float("nan"), float("nan")) == "not clear"
+    assert same(-0.1, 0.1, 0.2) == "reproduced"
+    assert same(0.3, 0.4, 0.2) == "higher than published"
+    assert same(-0.4, -0.3, 0.2) == "lower than published"
+    assert same(0.1, 0.3, 0.2) == "not clear"
+
+
+def test_numbers_have_three_digits_and_differences_no_sign():
+    assert [number(x) for x in (0.1, 2.0, 123.4, 0.0, 1.234e-7)] == [
+        "0.100",
+        "2.00",
+        "123",
+        "0.00",
+        "1.23e-07",
+    ]
+    assert change(-0.2, -0.3, -0.1, "more", "less") == "0.200 less [0.100, 0.300]"
+    assert change(0.2, np.nan, np.nan, "more", "less") == "0.200 more"
+
+
 def test_that_it_errs_least_is_tested_against_every_baseline(made_up):
-    found = claims(made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE} | OTHERS))
-    claim = about(found, "errs less")
+    claim = about(made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE} | OTHERS), ERRS_LEAST)
     assert claim.verdict == "reproduced"
-    assert "the best is recurrent with 0.4: 0.2 more [" in claim.sentence
-    assert "one seed" in claim.sentence
-    some = about(claims(made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE}, folder="a")), "errs")
+    assert "irem errs 0.200, recurrent as the best 0.400: 0.200 more [" in claim.sentence
+    assert "one seed" in claim.over
+    some = about(made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE}, folder="a"), ERRS_LEAST)
     assert some.verdict == "not clear"
     assert some.sentence.endswith("Not run: feedforward, iterative, ponder.")
     both = {("irem", 0): WORSE, ("recurrent", 0): FALLS, ("ponder", 0): [9.0] * 5}
-    assert about(claims(made_up(both, folder="b")), "errs less").verdict == "not reproduced"
+    assert about(made_up(both, folder="b"), ERRS_LEAST).verdict == "not reproduced"
     tie = {("irem", 0): FALLS, ("recurrent", 0): FALLS}
-    assert about(claims(made_up(tie, folder="c")), "errs less").verdict == "not clear"
-    alone = claims(made_up({("irem", 0): FALLS}, folder="d"))
-    assert about(alone, "errs less").verdict == "not tested"
+    assert about(made_up(tie, folder="c"), ERRS_LEAST).verdict == "not clear"
+    alone = made_up({("irem", 0): FALLS}, folder="d")
+    assert about(alone, ERRS_LEAST).verdict == "not tested"
 
 
 def test_that_an_energy_helps_is_tested_at_equal_cost(made_up):
     structured, without = ("irem_structured", 0), ("recurrent_structured", 0)
-    found = about(claims(made_up({structured: FALLS, without: WORSE})), "an energy errs less")
+    found = about(made_up({structured: FALLS, without: WORSE}), ENERGY_HELPS)
     assert found.verdict == "reproduced"
-    assert "irem_structured errs 0.2 and recurrent_structured 0.4, 0.2 more [" in found.sentence
+    assert "irem_structured errs 0.200 and recurrent_structured 0.400, 0.200" in found.sentence
     assert found.sentence.count("a problem") == 2  # operations, seconds
-    found = about(claims(made_up({structured: WORSE, without: FALLS}, folder="b")), "an energy")
+    found = about(made_up({structured: WORSE, without: FALLS}, folder="b"), ENERGY_HELPS)
     assert found.verdict == "not reproduced"
-    alone = about(claims(made_up({structured: FALLS}, folder="c")), "an energy")
+    alone = about(made_up({structured: FALLS}, folder="c"), ENERGY_HELPS)
     assert alone.verdict == "not tested"
     others = claims(made_up({("irem", 0): FALLS}, folder="d"))
-    assert not [claim for claim in others if "an energy errs" in claim.claim]
+    assert ENERGY_HELPS not in {claim.claim for claim in others}
 
 
 def test_that_more_steps_help_is_tested_beyond_those_of_training(made_up):
-    steps = (10, 20)
-    falls = [2.0, *[0.5] * 10, *[0.2] * 10]
-    found = about(claims(made_up({("irem", 0): falls}, steps=steps)), "more steps than")
-    assert found.verdict == "reproduced"
-    assert "errs 0.5 after 10 steps and 0.2 after 20: 0.3 less [" in found.sentence
-    rises = [2.0, *[0.2] * 10, *[0.5] * 10]
-    found = about(claims(made_up({("irem", 0): rises}, steps=steps, folder="b")), "more steps than")
-    assert found.verdict == "not reproduced"
-    few = about(claims(made_up({("irem", 0): FALLS}, folder="c")), "more steps than")
+    def after(first, last, folder):
+        means = [2.0, *[first] * 10, *[last] * 10]
+        return about(made_up({("irem", 0): means}, steps=(10, 20), folder=folder), MORE_STEPS)
+
+    falls = after(0.5, 0.2, "a")
+    assert falls.verdict == "reproduced"
+    assert "0.500 after 10 steps, 0.200 after 20: 0.300 less [" in falls.sentence
+    assert "60.0% of it" in falls.sentence
+    assert after(0.2, 0.5, "b").verdict == "not reproduced"
+    assert after(0.5, 0.48, "c").verdict == "not reproduced"  # 4 % are no difference elsewhere
+    few = about(made_up({("irem", 0): FALLS}, folder="d"), MORE_STEPS)
     assert few.verdict == "not tested"
+
+
+def test_what_is_no_better_than_trivial_is_said_to_be(made_up):
+    for last, said in ((0.9, False), (1.5, True)):  # the trivial error is 1
+        errors = {("irem", 0): [2.0, *[1.6] * 10, *[last] * 10]}
+        found = about(made_up(errors, steps=(10, 20), folder=f"{last}"), MORE_STEPS)
+        assert found.sentence.endswith("A trivial predictor errs 1.00.") == said
 
 
 def test_that_stopping_is_free_is_tested_by_the_energy(made_up):
     def verdict(means, folder):
         energies = {("irem", 0): [[energy] * 40 for energy in (5, 4, 3, 4, 5)]}  # stops at 2
-        found = claims(made_up({("irem", 0): means}, energies=energies, folder=folder))
-        return about(found, "stopping").verdict
+        found = made_up({("irem", 0): means}, energies=energies, folder=folder)
+        return about(found, STOPS_WELL).verdict
 
     assert verdict([2.0, 1.0, 0.2, 0.3, 0.4], "a") == "reproduced"
-    assert verdict([2.0, 1.0, 0.4, 0.3, 0.2], "b") == "not reproduced"
-    without = claims(made_up({("irem", 0): FALLS}, folder="c"))
-    assert about(without, "stopping").verdict == "not tested"
+    assert verdict([2.0, 1.0, 0.42, 0.4, 0.4], "b") == "reproduced"  # 5 % are little
+    assert verdict([2.0, 1.0, 0.4, 0.3, 0.2], "c") == "not reproduced"
+    without = made_up({("irem", 0): FALLS}, folder="d")
+    assert about(without, STOPS_WELL).verdict == "not tested"
 
 
 def test_a_run_is_compared_with_itself(made_up):
     """Seeds that differ by much, and gain the same."""
-    errors = {
-        ("irem", i): [2.0, *[x + 0.02] * 10, *[x] * 10] for i, x in enumerate((0.1, 0.3, 0.5))
-    }
-    found = about(claims(made_up(errors, steps=(10, 20))), "more steps than")
+    errors = {("irem", i): [2.0, *[1.3 * x] * 10, *[x] * 10] for i, x in enumerate((0.1, 0.3, 0.5))}
+    found = about(made_up(errors, steps=(10, 20)), MORE_STEPS)
     assert found.verdict == "reproduced"
 
 
 def test_what_has_no_result_is_named(made_up):
     errors = {("irem", 0): FALLS, ("feedforward", 0): WORSE, ("recurrent", 0): [np.inf] * 5}
-    found = about(claims(made_up(errors)), "errs less")
+    found = about(made_up(errors), ERRS_LEAST)
     assert "No finite result of recurrent. Not run: iterative, ponder." in found.sentence
 
 
-def test_claims_are_about_the_hardest_case_and_the_usual_settings(made_up):
+def test_claims_are_about_every_case_and_the_usual_settings(made_up):
     made_up({("irem", 0): WORSE, ("recurrent", 0): FALLS}, difficulty="same")
     folder = made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE} | OTHERS)
     made_up({("irem", 0): [9.0] * 5}, settings={"step_size": 1.0})
-    found = about(claims(folder), "errs less")
-    assert (found.verdict, found.claim.split(":")[0]) == ("reproduced", "addition, n=3, harder")
+    assert about(folder, ERRS_LEAST, "addition, n=3, harder").verdict == "reproduced"
+    assert about(folder, ERRS_LEAST, "addition, n=3, same").verdict == "not reproduced"
 
 
 def test_without_a_trace_there_is_no_interval_and_no_verdict(made_up):
     folder = made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE})
     for path in folder.glob("runs/*/*/trace.parquet"):
         path.unlink()
-    found = about(claims(folder), "errs less")
+    found = about(folder, ERRS_LEAST)
     assert found.verdict == "not clear"
-    assert "0.2 more (no interval: there are no traces;" in found.sentence
+    assert "0.200 more." in found.sentence
+    assert found.over.startswith("no interval without traces; 5 updates, the paper 10,000")
     assert "nan" not in found.sentence
 
 
 def test_published_numbers_are_held_against_ours(made_up):
     def quoted(last, folder, updates=10_000):
         errors = {("irem", 0): [2.0, 1.0, 0.5, 0.3, last]}
-        found = claims(made_up(errors, size=20, folder=folder, updates=updates))
-        (claim,) = [each for each in found if "0.0021" in each.claim]
+        (claim,) = published(made_up(errors, size=20, folder=folder, updates=updates))
+        assert claim.where == "irem, addition, n = 20, harder"
         return claim
 
     assert quoted(0.0021, "a").verdict == "reproduced"
-    assert quoted(0.00233, "b").verdict == "not clear"
-    assert quoted(0.02, "c").verdict == "higher than published"
-    assert quoted(0.0002, "f").verdict == "lower than published"
-    assert "9.52 times as much" in quoted(0.02, "d").sentence
-    assert quoted(0.0021, "e", updates=400).verdict == "not tested"
+    assert quoted(0.0021, "b").over.endswith("; 10,000 updates, as in the paper")
+    assert quoted(0.00233, "c").verdict == "not clear"
+    assert quoted(0.02, "d").verdict == "higher than published"
+    assert quoted(0.0002, "e").verdict == "lower than published"
+    assert "Published: 0.0021. Ours: 0.0200 [" in quoted(0.02, "f").sentence
+    assert "9.52 times as much" in quoted(0.02, "g").sentence
+    assert quoted(0.0021, "h", updates=400).verdict == "not tested"
 
 
 def test_the_published_error_of_recurrent_is_that_of_its_first_step(made_up):
     errors = {("recurrent", 0): [1.0, 0.1083, 0.2, 0.2, 0.2]}
-    found = claims(made_up(errors, task=ShortestPath(), size=15, updates=10_000))
-    (claim,) = [each for each in found if "0.1083" in each.claim]
+    found = published(made_up(errors, task=ShortestPath(), size=15, updates=10_000))
+    (claim,) = [each for each in found if "0.1083" in each.sentence]
     assert claim.verdict == "reproduced"
-    assert claim.claim.endswith("after step 1, as published")
+    assert claim.sentence.startswith("Published after step 1: 0.1083.")
 
 
 def test_the_published_curves_over_steps_are_held_against_ours(made_up):
@@ -141,12 +188,11 @@ def test_the_published_curves_over_steps_are_held_against_ours(made_up):
             steps=(10, 40),
             updates=10_000,
         )
-    found = {each.claim: each for each in claims(folder)}
-    near = found["shortest_path, n = 10, same: irem errs 0.027 after step 40, as published"]
+    found = {each.where: each for each in published(folder) if "step 40" in each.sentence}
+    near = found["irem, shortest_path, n = 10, same"]
     assert near.verdict == "reproduced"
-    assert "the same is up to 0.003 more or less" in near.sentence
-    assert "that could be read to 0.003" in near.sentence
-    far = found["shortest_path, n = 15, harder: irem errs 0.049 after step 40, as published"]
+    assert "Published after step 40: 0.027 (to 0.003)." in near.sentence
+    far = found["irem, shortest_path, n = 15, harder"]
     assert far.verdict == "higher than published"
     assert "4.08 times as much" in far.sentence
     # 0.5 where the curve begins with 0.859 and has its least, 0.039; 0.2 where it ends with 0.049
@@ -163,11 +209,11 @@ def test_the_published_curves_of_sums_are_held_against_ours(made_up):
             updates=10_000,
             settings=expression,
         )
-    found = [each for each in claims(folder) if "as published" in each.claim]
-    (held,) = found  # at the end of the curve, which ours goes beyond
-    assert held.claim == "addition(_, a), n=20, applied 10 times: irem errs 0.04, as published"
+    (held,) = published(folder)  # at the end of the curve, which ours goes beyond
+    assert held.where == "irem, addition(_, a), n=20, applied 10 times"
     assert held.verdict == "higher than published"
-    assert "7.5 times as much; the same is up to 0.02 more or less" in held.sentence
+    assert held.sentence.startswith("Published: 0.04 (to 0.02). Ours: 0.300")
+    assert "7.50 times as much" in held.sentence
 
 
 def test_what_is_smaller_than_could_be_read_is_not_judged(made_up):
@@ -179,8 +225,8 @@ def test_what_is_smaller_than_could_be_read_is_not_judged(made_up):
             updates=10_000,
             settings={"expression": "addition(_, a)", "times": times},
         )
-    (held,) = [each for each in claims(folder) if "as published" in each.claim]
-    assert held.claim.endswith("applied once: irem errs 0, as published")
+    (held,) = published(folder)
+    assert held.where.endswith("applied once")
     assert held.verdict == "not clear"
     assert "times as much" not in held.sentence
 
@@ -189,9 +235,9 @@ def test_of_the_first_problems_it_is_said_that_there_were_more(made_up):
     folder = made_up({("irem", 0): [3.0, *[2.0] * 10, *[1.0] * 10]}, steps=(10, 20))
     with pytest.raises(SystemExit):
         run_app(app, ["trim", str(folder), "--problems", "10"])
-    found = about(claims(folder), "more steps than")
-    assert "Over all problems the least is 1, after step 11." in found.sentence
-    assert "(95 %, over the first 10 of 40 problems alone, of one seed;" in found.sentence
+    found = about(folder, MORE_STEPS)
+    assert "Over all problems the least is 1.00, after step 11." in found.sentence
+    assert found.over.startswith("95 %, over the first 10 of 40 problems alone, of one seed;")
 
 
 def test_with_settings_of_ones_own_nothing_is_held_against_the_paper(made_up):
@@ -199,7 +245,7 @@ def test_with_settings_of_ones_own_nothing_is_held_against_the_paper(made_up):
         folder = made_up(
             {("irem", 0): FALLS}, size=20, settings=settings, folder=f"{held}", updates=10_000
         )
-        assert any("as published" in each.claim for each in claims(folder)) == held
+        assert bool(published(folder)) == held
 
 
 def test_harder_cases_that_get_fewer_steps_are_no_more_effort(made_up):
@@ -214,22 +260,27 @@ def test_harder_cases_that_get_fewer_steps_are_no_more_effort(made_up):
             energies={("irem", 0): energies},
             hardness=hardness + 100 * i,
         )
-    found = about(claims(folder), "all cases: harder problems get more steps")
+    found = about(folder, THINKS_LONGER, "all cases")
     assert found.verdict == "not clear"
-    assert "After 1, 4, 3 steps on average." in found.sentence
+    assert found.sentence.startswith("1, 4, 3 steps on average.")
 
 
 def test_claims_are_written_down(made_up, capsys):
+    made_up({("irem", 0): WORSE, ("recurrent", 0): FALLS}, difficulty="same", updates=10_000)
     folder = made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE} | OTHERS)
     with pytest.raises(SystemExit) as ended:
         run_command(judge, [str(folder)])
     assert ended.value.code == 0
     text = (folder / "claims.md").read_text()
     assert capsys.readouterr().out.strip() == text.strip()
-    assert "- **reproduced**: addition, n=3, harder: descent on a learned energy errs" in text
-    verdicts = [each.verdict for each in claims(folder)]
-    assert text.count("- **") == len(verdicts)
-    assert text.rindex("**reproduced**") < text.index("**not tested**")
+    first, *others = sections(claims(folder))
+    assert text.index(first.claim) < text.index(others[0].claim)
+    assert [*first.rows["verdict"]] == ["not reproduced", "reproduced"]
+    # what both have in common is said above them, and what differs with the one that differs
+    usual = "In brackets: 95 %, over problems alone, of one seed; 10,000 updates, as in the paper."
+    assert " ".join(text.split()).count(usual) == 1
+    assert text.count("5 updates, the paper 10,000)") == 1
+    assert "- not tested: addition, n=3, same; addition, n=3, harder. There is no trace" in text
 
 
 def test_that_harder_problems_get_more_steps_is_tested_within_a_case(made_up):
@@ -238,16 +289,15 @@ def test_that_harder_problems_get_more_steps_is_tested_within_a_case(made_up):
     energies = np.abs(np.arange(5)[:, None] - stops)  # least there
     errors = {("irem", seed): np.ones((5, 40)) for seed in (0, 1)}
     given = {"energies": dict.fromkeys(errors, energies), "task": Inverse(size=3)}
-    words = "harder: harder problems get more steps"
-    found = about(claims(made_up(errors, hardness=hardness, **given)), words)
+    found = about(made_up(errors, hardness=hardness, **given), THINKS_LONGER, "harder")
     assert found.verdict == "reproduced"
     assert "correlation with the condition number is 0.97 [" in found.sentence
-    assert "over problems and seeds" in found.sentence
-    found = about(claims(made_up(errors, hardness=-hardness, folder="b", **given)), words)
-    assert found.verdict == "not reproduced"
+    assert "over problems and 2 seeds" in found.over
+    less = made_up(errors, hardness=-hardness, folder="b", **given)
+    assert about(less, THINKS_LONGER, "harder").verdict == "not reproduced"
     alike = {"energies": dict.fromkeys(errors, energies), "task": Addition(size=3)}
-    found = about(claims(made_up(errors, hardness=hardness, folder="c", **alike)), words)
+    found = about(made_up(errors, hardness=hardness, folder="c", **alike), THINKS_LONGER, "harder")
     assert found.verdict == "not tested"
     assert "By their largest input they differ by chance alone" in found.sentence
-    found = about(claims(made_up(errors, folder="d", **given)), words)
-    assert found.verdict == "not tested"
+    unknown = about(made_up(errors, folder="d", **given), THINKS_LONGER, "harder")
+    assert unknown.verdict == "not tested"

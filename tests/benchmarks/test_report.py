@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.claims import Claim
+from benchmarks.claims import ERRS_LEAST
 from benchmarks.cli import run_command
 from benchmarks.figures import write_figures
+from benchmarks.judging import Claim
 from benchmarks.report import page as of_page
 from benchmarks.report import write_report
 from benchmarks.report.__main__ import report
@@ -143,7 +144,7 @@ def test_no_results_is_a_clear_sentence(tmp_path, capsys):
 
 
 def test_claims_and_tables_are_shown(folder, monkeypatch):
-    claim = Claim("IREM is best", "not reproduced", "Others are <better>.")
+    claim = Claim(ERRS_LEAST, "addition", "not reproduced", "Others are <better>.")
     table = Table(
         "Errors", "errors", pd.DataFrame({"method": ["a<b"], "mse": ["**0.1**"]}), "Note."
     )
