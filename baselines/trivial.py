@@ -52,7 +52,10 @@ class Trivial(Method):
         return entries * problem.mask
 
     def _fit(self) -> Float[Tensor, "2 degree+1"]:
-        sample = self.task.draw(FITTED_ON, stream("trivial", self.task), torch.float64)
+        return self.fitted(self.task.draw(FITTED_ON, stream("trivial", self.task), torch.float64))
+
+    def fitted(self, sample: Batch) -> Float[Tensor, "2 degree+1"]:
+        """The coefficients of the least error on a sample; its inputs need not be the task's."""
         diagonal = _diagonal(sample.problem)
         return torch.stack([self._least_squares(sample, where) for where in (~diagonal, diagonal)])
 

@@ -146,12 +146,18 @@ class Nested:
     """An expression with solvers of its tasks, applied to ``count`` problems.
 
     tasks: those that every part is drawn from, of one size; solvers: by the name of a task.
+    purpose: problems that are drawn for another are others.
     """
 
     def __init__(
-        self, text: str, tasks: Iterable[Task], solvers: Mapping[str, Solve], count: int
+        self,
+        text: str,
+        tasks: Iterable[Task],
+        solvers: Mapping[str, Solve],
+        count: int,
+        purpose: str = "expression",
     ) -> None:
-        self.expression, self.solvers = Expression.parse(text), solvers
+        self.expression, self.solvers, self.purpose = Expression.parse(text), solvers, purpose
         self.tasks = {task.name: task for task in tasks}
         self.count = count
         self.batch = cache(self._batch)  # of times: the one before is what the next goes on from
@@ -161,6 +167,13 @@ class Nested:
         """Mean squared error of the whole after so many times."""
         answer = self.answer(times)
         return (answer.learned - answer.exact).square().mean().item()
+
+    def whole(self, times: int) -> Batch:
+        """The problems as if they were one: the first input there was, and the exact answer."""
+        first = _Time(self, 1)
+        problem = first.batch(self.expression.root).problem
+        name = _inputs(self.expression.root)[0]
+        return Batch(replace(problem, x=first.inputs[name].exact), self.batch(times).target)
 
     def _batch(self, times: int) -> Batch:
         """The outermost problems after so many times, with the solvers' answers as their inputs.
@@ -188,7 +201,7 @@ class _Time:
         """The problems of a call."""
         task, text = self.nested.tasks[call.task], self.nested.expression.text
         self.calls += 1
-        generator = stream("expression", text, task, self.times, self.calls)
+        generator = stream(self.nested.purpose, text, task, self.times, self.calls)
         drawn = task.draw(self.nested.count, generator, torch.float64).problem
         fresh = drawn.x.chunk(len(call.inputs), dim=1)
         pairs = zip(call.inputs, fresh, strict=True)

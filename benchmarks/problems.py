@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from baselines.best_known import BestKnown, best_known
+from baselines.trivial import FITTED_ON, TrivialCopy
 from benchmarks.expressions import Nested, Solve
 from benchmarks.inference import USUAL, Inference
 from benchmarks.registry import TRIVIAL
@@ -44,7 +45,7 @@ def yardstick(task: Task, tested: Task, problems: int) -> Yardstick:
     """For test problems of ``tested``, by predictors fitted on ``task``, which is trained on."""
     batch = draw_test_problems(tested, problems)
     best = best_known(tested, problems)
-    return Yardstick(min(_trivial_errors(task, batch)), best, _variance(task))
+    return Yardstick(min(trivial_errors(task, batch)), best, _variance(task))
 
 
 class Posed:
@@ -60,8 +61,9 @@ class Posed:
         own, asked = self.run.task, evaluation.inference
         if asked.expression:
             batch = self._nested(evaluation).batch(asked.times)
-            trivial = _trivially_nested(asked.expression, *self._tasks(evaluation))
-            errors = [each.error(asked.times) for each in trivial]
+            errors = trivial_errors_of_nested(
+                asked.expression, *self._tasks(evaluation), asked.times
+            )
             against = Yardstick(min(errors), BestKnown(0.0, 0.0), _variance(own))
         else:
             tested = own.test(evaluation.size, evaluation.difficulty)
@@ -70,7 +72,7 @@ class Posed:
             if asked.shortcut:
                 assert isinstance(tested, ShortestPath)  # else it does not suit
                 batch = with_shortcut(tested, batch)
-                against = replace(against, mse_trivial=min(_trivial_errors(own, batch)))
+                against = replace(against, mse_trivial=min(trivial_errors(own, batch)))
         return Batch(asked.started(batch.problem, own), batch.target), against
 
     def _nested(self, evaluation: Evaluation) -> Nested:
@@ -95,7 +97,40 @@ class Posed:
         return trained, tested, evaluation.problems
 
 
+def trivial_errors_of_nested(
+    expression: str,
+    trained: tuple[Task, ...],
+    tested: tuple[Task, ...],
+    count: int,
+    times: int,
+) -> list[float]:
+    """Of predictors in the place of every solver, and of those that are fitted to the whole."""
+    parts = _trivially_nested(expression, trained, tested, count)
+    sample, asked = (each.whole(times) for each in _as_one(expression, trained, tested, count))
+    entrywise = all(task.entrywise for task in trained)
+    fits = [cls for cls in TRIVIAL if cls is not TrivialCopy and not (cls.degree and entrywise)]
+    wholes = [cls(trained[0]).double() for cls in fits]
+    for predictor in wholes:
+        predictor.coefficients = predictor.fitted(sample)
+    return [each.error(times) for each in parts] + [_error(each, asked) for each in wholes]
+
+
 @lru_cache(maxsize=4)  # they hold all of their problems
+def _as_one(
+    expression: str, trained: tuple[Task, ...], tested: tuple[Task, ...], count: int
+) -> tuple[Nested, Nested]:
+    """A sample of what is trained on, and the test problems, of exact answers all the way."""
+    return (
+        Nested(expression, trained, _exactly(trained), FITTED_ON, "trivial"),
+        Nested(expression, tested, _exactly(tested), count),
+    )
+
+
+def _exactly(tasks: tuple[Task, ...]) -> dict[str, Solve]:
+    return {task.name: task.exact for task in tasks}  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=4)
 def _trivially_nested(
     expression: str, trained: tuple[Task, ...], tested: tuple[Task, ...], count: int
 ) -> list[Nested]:
@@ -113,12 +148,18 @@ def _trivially_nested(
 
 
 @torch.no_grad()
-def _trivial_errors(task: Task, batch: Batch) -> list[float]:
+def trivial_errors(task: Task, batch: Batch) -> list[float]:
+    """Of every trivial predictor that answers the task, fitted on what is trained on."""
     predictors: list[Method] = [cls(task).double() for cls in TRIVIAL if cls.answers_task(task)]
     if batch.problem.known is not None:
         predictors = [informed(predictor) for predictor in predictors]
-    answers = [p.solve(batch.problem, steps=1).answers[-1] for p in predictors]
-    return [mean_squared_error(answer, batch).item() for answer in answers]
+    return [_error(predictor, batch) for predictor in predictors]
+
+
+@torch.no_grad()
+def _error(predictor: Method, batch: Batch) -> float:
+    answer = last(predictor.unroll(batch.problem, 1)).answer
+    return mean_squared_error(answer, batch).item()
 
 
 @cache

@@ -87,13 +87,18 @@ def trim(
     What is kept: every row and curve, the error of every problem after the last step, traces of the
     first problems; of seed 0 the parameters, the answers to one problem and the energy around them.
     """
-    store = opened(folder)
+    store, before = opened(folder), _megabytes(folder)
     for run in sorted(folder.glob("runs/*")):
         try:
             with store.lock(run.name).acquire(blocking=False):
                 _trim(run, store, problems)
         except Timeout:
             print(f"{run}: a process is at it, so it was left as it is")
+    print(f"{folder}: {_megabytes(folder):.1f} MB, before {before:.1f} MB")
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def _trim(run: Path, store: Store, problems: int) -> None:
@@ -118,7 +123,8 @@ def _trim_evaluation(evaluation: Path, problems: int) -> None:
         if "mean_error" not in traced:  # else it was trimmed before
             whole = Trace.from_frame(traced)
             write_frame(evaluation / ERRORS, last_errors(whole, len(whole.errors) - 1))
-            traced["mean_error"] = traced.groupby("step")["error"].transform("mean")
+            means = whole.errors.mean(axis=1)  # nan where one is
+            traced["mean_error"] = means[traced["step"]]
         write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
     for name, kept in ((STARTS, problems), (EXAMPLES, 1)):
         if (evaluation / name).exists():

@@ -169,7 +169,8 @@ def _comparison(title: str, rows: pd.DataFrame) -> Table:
     ]
     lines += _references(rows.assign(case=rows["case"] + ": mse"))
     columns = [f"{case}: {what}" for case in cases for what in ("mse", "skill")]
-    frame = _frame(lines, [*columns, "steps", "parameters", "operations", "training"])
+    seeds = ["seeds"] * (rows["seeds"].nunique() > 1)
+    frame = _frame(lines, [*columns, *seeds, "steps", "parameters", "operations", "training"])
     return Table(title, file_name(title), frame, ERRORS.format(over=_over(rows)) + "\n" + COSTS)
 
 
@@ -267,7 +268,9 @@ def _not_done(asked: pd.DataFrame, results: pd.DataFrame) -> Iterator[Table]:
     frame = said.unstack("task").fillna("").reset_index()
     order = {name: place for place, name in enumerate(METHODS)}
     frame = frame.sort_values("method", key=lambda names: names.map(order), ignore_index=True)
-    yield Table("Not run yet", "not_run_yet", frame.rename_axis(columns=None), MISSING)
+    yield Table(
+        "Runs with a result", "runs_with_a_result", frame.rename_axis(columns=None), MISSING
+    )
 
 
 def _wins(first: list[pd.DataFrame], second: list[pd.DataFrame]) -> float:
@@ -300,6 +303,7 @@ def _references(rows: pd.DataFrame) -> list[dict[str, str]]:
 
 def _costs(rows: pd.DataFrame) -> dict[str, str]:
     return {
+        "seeds": f"{rows['seeds'].min()}",
         "steps": _number(rows["steps_used"].max()),
         "parameters": _most(rows["parameters"], "{:,.0f}"),
         "operations": _most(rows["flops"], "{:.2g}"),

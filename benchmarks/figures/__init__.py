@@ -81,5 +81,5 @@ def _of_all(numbers: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     numbers = numbers[~is_aside(numbers)]
     if numbers["skill"].notna().any():
         yield "skill", skill_map(numbers)
-    if numbers.loc[numbers["learns"], "skill"].notna().any():
-        yield "skill_profile", skill_profile(numbers)
+    if profile := skill_profile(numbers):
+        yield "skill_profile", profile

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.figures import look
 from benchmarks.hardness import hardness
@@ -16,14 +17,15 @@ from benchmarks.registry import task_named
 RULES = {"stopped": "its energy stops falling", "halted_expected": "it halts"}
 BINS = 5  # of a case
 FEW = 10  # different numbers
+FEWEST = 3  # problems of a point
 
 
 def effort(title: str, cases: Cases) -> Figure | None:
     """Steps against how hard a problem is: left those taken, right those after which it errs least.
 
     A row a method that stops by itself, in its usual settings; a colour a case. A point is a fifth
-    of its problems, or those that are equally hard where there are few different numbers; or the
-    whole case, where they differ by chance alone.
+    of its problems, or those that are equally hard where there are few different numbers, if they
+    are three or more; or the whole case, where they differ by chance alone.
     """
     shown = [by_method(lines) for lines in answering(cases).values()]
     able = [line for lines in shown for line in lines.values() if _rule(line)]
@@ -75,7 +77,8 @@ def _points(line: Line, varies: bool) -> pd.DataFrame:
         finite = np.where(np.isfinite(trace.errors), trace.errors, np.inf)
         every.append(pd.DataFrame(of_problems | {"best": finite.argmin(axis=0)}))
     problems = pd.concat(every).dropna()
-    means = problems.groupby(_alike(problems["hardness"], varies)).mean()
+    points = problems.groupby(_alike(problems["hardness"], varies))
+    means = points.mean()[points.size() >= FEWEST]
     return means.assign(line=line.name, case=line.case, rule=rule)
 
 
@@ -84,3 +87,5 @@ def _hardness_axis(axes: list[Axes], name: str, numbers: pd.Series) -> None:
         panel.set_xlabel(name)
         if numbers.min() > 0 and numbers.max() > 10 * numbers.min():
             panel.set_xscale("log")
+        elif (numbers == numbers.round()).all():
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))

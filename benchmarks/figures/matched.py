@@ -26,7 +26,7 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     figure, ((panel,),) = look.grid(f"{title}, {case}{first_alone(known)}", 1, 1, height=2.8)
     drawn = look.looks(line.name for line in known)
     most = max(trace.flops[-1] for line in known for trace in line.traces)
-    scale = max(first.curve["error"].iloc[-1], 1e-9)
+    reached = [0.0, 0.0]
     for line in others:
         begin = max(trace.flops[1] for each in (first, line) for trace in each.traces)
         operations = np.geomspace(begin, most, POINTS)
@@ -37,9 +37,13 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
         panel.plot(operations, differences, label=line.name, **drawn[line.name])
         low, high = zip(*bands, strict=True)
         panel.fill_between(operations, low, high, color=drawn[line.name]["color"], alpha=0.2, lw=0)
+        reached += [*differences]
     panel.axhline(0, label=first.name, **look.GREY)
     panel.set_xscale("log")
-    panel.set_yscale("symlog", linthresh=scale)
+    # straight up to the tenth of the error of the first method, and not much beyond what there is
+    least = 10 ** np.floor(np.log10(max(first.curve["error"].iloc[-1], 1e-9)))
+    panel.set_yscale("symlog", linthresh=least)
+    panel.set_ylim(2 * min(reached) - least, 2 * max(reached) + least)
     panel.set(xlabel="operations a problem", ylabel=f"error above that of {first.name}")
     look.legend(figure, [panel])
     return figure

@@ -3,6 +3,7 @@ import torch
 
 from benchmarks.errors import UsageError
 from benchmarks.expressions import Below, Call, Expression, Input, Nested
+from benchmarks.problems import draw_test_problems, trivial_errors, trivial_errors_of_nested
 from irem_core import Addition, ConnectedComponents, Inverse, ShortestPath
 
 N, B = 3, 5
@@ -73,6 +74,34 @@ def test_a_solver_gets_its_own_answer_and_the_target_stays_exact():
     too_much = {"addition": lambda problem: Addition(size=N).exact(problem) + 1}
     sums = nested("addition(_, a)", Addition(size=N), solvers=too_much)
     assert [sums.error(times) for times in (1, 2, 3)] == pytest.approx([1, 4, 9])
+
+
+def test_as_one_problem_it_has_its_first_input_and_the_exact_answer():
+    wrong = {"addition": lambda problem: Addition(size=N).exact(problem) + 1}
+    sums = nested("addition(_, a)", Addition(size=N), solvers=wrong)
+    for times in (1, 3):
+        whole = sums.whole(times)
+        torch.testing.assert_close(whole.problem.x, sums.batch(1).problem.x[:, : N * N])
+        torch.testing.assert_close(whole.target, sums.batch(times).target)
+    both = nested("addition(inverse(s), inverse(t))", Addition(size=N), Inverse(size=N))
+    whole = both.whole(1)
+    first = Inverse(size=N).exact(whole.problem)
+    torch.testing.assert_close(first, both.batch(1).problem.x[:, : N * N])
+    other = Nested("addition(_, a)", (Addition(size=N),), wrong, B, "another").whole(1)
+    assert not torch.equal(other.problem.x, sums.whole(1).problem.x)
+
+
+def test_trivial_predictors_are_fitted_to_the_whole():
+    """A sum of two inverses: half of it is known as well as an inverse is, half not at all."""
+    tasks = (Addition(size=N), Inverse(size=N))
+    errors = trivial_errors_of_nested("addition(inverse(s), inverse(t))", tasks, tasks, 2000, 1)
+    one = draw_test_problems(Inverse(size=N), 2000)
+    alone = trivial_errors(Inverse(size=N), one)
+    middle = one.target - one.target.mean(dim=0)
+    assert min(errors) == pytest.approx(min(alone) + middle.square().mean().item(), rel=0.1)
+    # predictors in the place of both solvers add nothing, or one inverse to none
+    parts = [one.target.square().mean().item() * 2]
+    assert min(errors) < 0.9 * min(parts)
 
 
 def test_what_is_before_is_solved_once():

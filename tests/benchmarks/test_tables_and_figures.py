@@ -117,16 +117,16 @@ def test_what_was_not_run_is_empty_and_what_failed_is_named(made_up):
 
 def test_runs_that_are_still_to_be_done_are_counted(made_up):
     folder = made_up(BOTH)
-    assert "Not run yet" not in {table.title for table in result_tables(folder)}
+    assert "Runs with a result" not in {table.title for table in result_tables(folder)}
     store = Store(folder)
     done = store.frame().drop_duplicates("run_key")[[*ASKED]]
     store.ask(done)
-    assert "Not run yet" not in {table.title for table in result_tables(folder)}
+    assert "Runs with a result" not in {table.title for table in result_tables(folder)}
     others = [("addition", "irem", 1, "a"), ("inverse", "irem", 0, "b")]
     store.ask(pd.DataFrame(others, columns=[*ASKED]))
     store.ask(done)  # which changes nothing
     *_, table = result_tables(folder)
-    assert table.title == "Not run yet"
+    assert table.title == "Runs with a result"
     assert table.frame.set_index("method").to_dict() == {
         "addition": {"irem": "1 of 2", "recurrent": "1 of 1"},
         "inverse": {"irem": "0 of 1", "recurrent": ""},
