@@ -104,26 +104,23 @@ def file_name(title: str) -> str:
 def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in the order in which the methods are registered.
 
-    Of each in that of its settings, whose numbers grow, then other ways to ask it; the last answers
-    first.
+    Of each first what differs least from the protocol, then as the numbers of its settings grow,
+    then other ways to ask it; the last answers first.
     """
     order = {name: place for place, name in enumerate(METHODS)}
     rows = rows.sort_values("selection", key=lambda rules: rules != "last", kind="stable")
-    settings = sorted(rows["settings"].unique(), key=lambda text: (_is_asked(text), *_parts(text)))
+    settings = sorted(rows["settings"].unique(), key=_place)
     places = {text: place for place, text in enumerate(settings)}
     rows = rows.sort_values("settings", key=lambda texts: texts.map(places), kind="stable")
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def _is_asked(settings: str) -> bool:
-    """Whether a row is of another way to ask what is trained."""
-    return not ASKED.isdisjoint(json.loads(settings))
-
-
-def _parts(text: str) -> list[tuple[float, str]]:
-    """A key to sort by, in which 30 comes before 100."""
-    parts = re.split(r"(\d+\.?\d*)", text)
-    return [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]
+def _place(settings: str) -> tuple[bool, int, list[tuple[float, str]]]:
+    """A key to sort by: other ways to ask what is trained last, and 30 before 100."""
+    names = {*json.loads(settings)}
+    parts = re.split(r"(\d+\.?\d*)", settings)
+    numbers = [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]
+    return not ASKED.isdisjoint(names), len(names), numbers
 
 
 def at_largest_budget(rows: pd.DataFrame, by: Sequence[str] = ("line", "case")) -> pd.DataFrame:

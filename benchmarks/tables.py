@@ -144,17 +144,21 @@ def _tables(numbers: pd.DataFrame) -> Iterator[Table]:
 
 
 def _reasoning(title: str, name: str, rows: pd.DataFrame) -> Iterator[Table]:
-    """Lines by cases of several tasks, of errors and of skill; of one task they are elsewhere."""
+    """Lines by cases of several tasks, of errors and of skill; of one task they are elsewhere.
+
+    So is every trivial predictor by itself: here the best one stands for all.
+    """
     if rows["task"].nunique() < 2:
         return
     tasks = rows["comparison"].str.replace(r", n=\d+", "", regex=True)
     rows = rows.assign(case=tasks + ": " + rows["case"])
     cases = list(dict.fromkeys(rows["case"]))
-    errors = [*_by_case(rows, _error), *_references(rows)]
+    shown = rows[~rows["method"].str.startswith("trivial")]
+    errors = [*_by_case(shown, _error), *_references(rows)]
     over = _over(rows)
     frame = _frame(errors, cases)
     yield Table(f"{title}: error", f"{name}_error", frame, ERRORS.format(over=over))
-    skills = _frame(_by_case(rows[rows["skill"].notna()], _skill), cases)
+    skills = _frame(_by_case(shown[shown["skill"].notna()], _skill), cases)
     yield Table(f"{title}: skill", f"{name}_skill", skills, SKILLS.format(over=over))
 
 
