@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 SOLVED_AT = 0.01  # of the variance of the task's answers at ``same`` difficulty
 PERMUTATIONS = 1000
 CLEARLY = 2.0  # standard errors
+EXACT = 1e-12  # more than what float64 answers err that are right
 
 
 def skill(mse: float, mse_trivial: float, mse_best: float | None) -> float:
@@ -20,7 +21,7 @@ def skill(mse: float, mse_trivial: float, mse_best: float | None) -> float:
 
     NaN where no best error is known, or where the trivial predictor is as good as the best.
     """
-    if mse_best is None or mse_trivial <= mse_best:
+    if mse_best is None or mse_trivial <= mse_best + EXACT:
         return float("nan")
     return (mse_trivial - mse) / (mse_trivial - mse_best)
 

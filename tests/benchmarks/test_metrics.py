@@ -44,6 +44,7 @@ def test_skill_is_one_at_the_best_and_zero_at_trivial(best, headroom, mse):
 def test_skill_is_undefined_without_headroom_or_a_best_error():
     assert math.isnan(skill(0.1, mse_trivial=0.2, mse_best=None))
     assert math.isnan(skill(0.1, mse_trivial=0.2, mse_best=0.2))
+    assert math.isnan(skill(0.1, mse_trivial=1e-29, mse_best=0.0))  # both are right, but rounded
 
 
 def test_solved_by_hand():
