@@ -35,6 +35,7 @@ from irem_core.checkpoint import write_whole
 
 NAME = "table.md"
 NUMBERS = "measures.csv"
+DIGITS = "%.12g"  # what is beyond is rounding, which differs between processors
 ERRORS = """\
 Mean squared error of the last answer at the largest step budget, and of a method that halts by
 itself what is to be expected when it does; in brackets the 95 % interval over {over}. In bold the
@@ -100,7 +101,8 @@ def write_tables(folder: Path) -> str:
     (folder / "tables").mkdir(exist_ok=True)
     for table in made:
         write_whole(folder / "tables" / f"{table.name}.tex", _latex(table).encode())
-    write_whole(folder / "tables" / NUMBERS, numbers.to_csv(index=False).encode())
+    written = numbers.to_csv(index=False, float_format=DIGITS)
+    write_whole(folder / "tables" / NUMBERS, written.encode())
     write_whole(folder / NAME, text.encode())
     return text
 

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, answering, first_alone, paired_at
+from benchmarks.lines import Cases, Line, answering, first_alone, paired_at
+from benchmarks.metrics import Array
 from benchmarks.stats import interval, resampled_means
 
 POINTS = 24  # along the operations
@@ -29,15 +30,16 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     reached = [0.0, 0.0]
     for line in others:
         begin = max(trace.flops[1] for each in (first, line) for trace in each.traces)
-        operations = np.geomspace(begin, most, POINTS)
-        pairs = [paired_at(line, first, spent) for spent in operations]
+        pairs = _finite(line, first, np.geomspace(begin, most, POINTS))
+        if not pairs:
+            continue
         rng = np.random.default_rng(0)
-        bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs]
-        differences = [ours.mean() - theirs.mean() for ours, theirs in pairs]
-        panel.plot(operations, differences, label=line.name, **drawn[line.name])
+        bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs.values()]
+        differences = [ours.mean() - theirs.mean() for ours, theirs in pairs.values()]
+        panel.plot([*pairs], differences, label=line.name, **drawn[line.name])
         low, high = zip(*bands, strict=True)
-        panel.fill_between(operations, low, high, color=drawn[line.name]["color"], alpha=0.2, lw=0)
-        reached += [*differences]
+        panel.fill_between([*pairs], low, high, color=drawn[line.name]["color"], alpha=0.2, lw=0)
+        reached += differences
     panel.axhline(0, label=first.name, **look.GREY)
     panel.set_xscale("log")
     # straight up to the tenth of the error of the first method, and not much beyond what there is
@@ -47,3 +49,9 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     panel.set(xlabel="operations a problem", ylabel=f"error above that of {first.name}")
     look.legend(figure, [panel])
     return figure
+
+
+def _finite(line: Line, first: Line, operations: Array) -> dict[float, tuple[Array, Array]]:
+    """The paired errors after so many operations, as far as none is without bound."""
+    pairs = {spent: paired_at(line, first, spent) for spent in operations}
+    return {spent: pair for spent, pair in pairs.items() if np.isfinite(pair).all()}

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
 from benchmarks.figures.__main__ import figures
+from benchmarks.figures.matched import at_equal_operations
 from benchmarks.figures.stopping import when_to_stop
 from benchmarks.lines import lines
 from benchmarks.results import app
@@ -242,6 +243,18 @@ def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(made_up):
     (comparison,) = comparisons(results)
     (line,) = lines(comparison, folder, "harder")
     assert line.curve["step"].tolist() == [0, 1, 2]
+
+
+def test_a_difference_that_grows_without_bound_is_drawn_as_far_as_it_goes(made_up):
+    without_bound = [2.0, 1.5, 1.0, np.inf, np.inf]
+    folder = made_up({("irem", 0): FALLS, ("recurrent", 0): without_bound})
+    results = read_results(folder).query("selection == 'last' and status == 'ok'")
+    (comparison,) = comparisons(results)
+    cases = {"harder": lines(comparison, folder, "harder")}
+    (panel,) = at_equal_operations("Addition", cases).axes
+    difference = panel.lines[0]
+    assert np.isfinite(difference.get_ydata()).all()
+    assert 200 < max(difference.get_xdata()) < 300  # two steps of 100 operations
 
 
 def test_nothing_but_failures_has_tables_and_no_figures(made_up):
