@@ -129,6 +129,18 @@ def test_a_run_that_failed_is_named_and_its_text_is_text(folder):
     assert "2 not ok" in page.text
 
 
+def test_a_training_that_diverged_has_nothing_to_explore(folder):
+    results = read_results(folder)
+    irem = results["method"] == "irem"
+    results.loc[irem, ["status", "error"]] = "diverged", "at update 1 the loss became nan"
+    results.loc[irem, ["mse", "steps_used"]] = float("nan")
+    results.to_csv(folder / "results.csv", index=False)
+    page = read(folder)
+    assert "at update 1 the loss became nan" in page.text
+    assert '"recurrent"' in page.data
+    assert '"irem"' not in page.data
+
+
 def test_only_failures_make_a_page_too(folder):
     results = read_results(folder)
     results["status"] = "failed"
