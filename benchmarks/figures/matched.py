@@ -54,4 +54,4 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
 def _finite(line: Line, first: Line, operations: Array) -> dict[float, tuple[Array, Array]]:
     """The paired errors after so many operations, as far as none is without bound."""
     pairs = {spent: paired_at(line, first, spent) for spent in operations}
-    return {spent: pair for spent, pair in pairs.items() if np.isfinite(pair).all()}
+    return {at: pair for at, pair in pairs.items() if all(np.isfinite(each).all() for each in pair)}

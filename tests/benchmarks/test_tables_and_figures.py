@@ -247,7 +247,7 @@ def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(made_up):
 
 def test_a_difference_that_grows_without_bound_is_drawn_as_far_as_it_goes(made_up):
     without_bound = [2.0, 1.5, 1.0, np.inf, np.inf]
-    folder = made_up({("irem", 0): FALLS, ("recurrent", 0): without_bound})
+    folder = made_up({("irem", 0): FALLS, ("irem", 1): FALLS, ("recurrent", 0): without_bound})
     results = read_results(folder).query("selection == 'last' and status == 'ok'")
     (comparison,) = comparisons(results)
     cases = {"harder": lines(comparison, folder, "harder")}
