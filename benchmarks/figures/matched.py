@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -16,8 +18,9 @@ POINTS = 24  # along the operations
 def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     """The last case: the paired difference to the first that learned, a line a method.
 
-    Of the answers that both have after so many operations, from where both have done a step; above
-    0 the other errs more. The bands are 95 %, over seeds, where there are several, and problems.
+    Of the answers that both have after so many operations, from where both have done a step as far
+    as both errors are finite; above 0 the other errs more. The bands are 95 %, over seeds, where
+    there are several, and problems.
     """
     case, lines = next(reversed(answering(cases).items()), ("", []))
     known = [line for line in lines if line.learns and line.spends]
@@ -30,15 +33,15 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     reached = [0.0, 0.0]
     for line in others:
         begin = max(trace.flops[1] for each in (first, line) for trace in each.traces)
-        pairs = _finite(line, first, np.geomspace(begin, most, POINTS))
-        if not pairs:
-            continue
+        spent = np.geomspace(begin, most, POINTS)
+        pairs = _while_finite(line, first, spent)
+        spent, name = spent[: len(pairs)], line.name if pairs else f"{line.name} (not finite)"
         rng = np.random.default_rng(0)
-        bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs.values()]
-        differences = [ours.mean() - theirs.mean() for ours, theirs in pairs.values()]
-        panel.plot([*pairs], differences, label=line.name, **drawn[line.name])
-        low, high = zip(*bands, strict=True)
-        panel.fill_between([*pairs], low, high, color=drawn[line.name]["color"], alpha=0.2, lw=0)
+        bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs]
+        differences = [ours.mean() - theirs.mean() for ours, theirs in pairs]
+        panel.plot(spent, differences, label=name, **drawn[line.name])
+        low, high = np.reshape(bands, (-1, 2)).T
+        panel.fill_between(spent, low, high, color=drawn[line.name]["color"], alpha=0.2, lw=0)
         reached += differences
     panel.axhline(0, label=first.name, **look.GREY)
     panel.set_xscale("log")
@@ -51,7 +54,7 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     return figure
 
 
-def _finite(line: Line, first: Line, operations: Array) -> dict[float, tuple[Array, Array]]:
-    """The paired errors after so many operations, as far as none is without bound."""
-    pairs = {spent: paired_at(line, first, spent) for spent in operations}
-    return {at: pair for at, pair in pairs.items() if all(np.isfinite(each).all() for each in pair)}
+def _while_finite(line: Line, first: Line, operations: Array) -> list[tuple[Array, Array]]:
+    """The paired errors after so many operations, up to the first that is not finite."""
+    pairs = (paired_at(line, first, spent) for spent in operations)
+    return [*takewhile(lambda pair: all(np.isfinite(each).all() for each in pair), pairs)]

@@ -64,7 +64,8 @@ class Example(NamedTuple):
 def explorer(folder: Path, results: pd.DataFrame, budget: int = BUDGET) -> Explorer:
     """The problems of a folder's results that the page shows."""
     measured = results["status"].isin(["ok", "diverged"]) & (results["selection"] == "last")
-    measured &= results["steps_used"].notna()  # what diverged in training answered nothing
+    # what diverged in training answered nothing
+    measured &= ~((results["status"] == "diverged") & results["steps_used"].isna())
     shown = [(each, _lines(each)) for each in comparisons(results[measured])]
     costs = [lines.apply(_cost, axis=1, result_type="reduce") for _, lines in shown]
     steps, lines_kept = _within(budget, [cost for each in costs for cost in each])

@@ -16,7 +16,7 @@ SWEEP += ["--set", "train_iterations=1500", "--set", "validate_every=100"]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
 
 
-def wait_for(condition, seconds=300):
+def wait_for(condition, seconds=300):  # patient: other tests run on the same cores
     ends = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < ends, "it took too long"

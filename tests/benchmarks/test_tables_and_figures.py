@@ -165,6 +165,16 @@ def test_latex_has_the_same_in_booktabs(made_up):
     assert numbers.loc["irem", "mse"] == pytest.approx(0.2)
 
 
+def test_what_another_processor_rounds_otherwise_is_not_written(made_up):
+    texts = set()
+    for name, nearly in (("here", 1), ("there", 1 + 1e-13)):
+        errors = {run: [nearly * error for error in means] for run, means in BOTH.items()}
+        folder = made_up(errors, folder=name)
+        written(tables, folder)
+        texts.add((folder / "tables" / "measures.csv").read_text())
+    assert len(texts) == 1
+
+
 def test_every_figure_is_drawn_from_csv_and_traces(made_up):
     energies = {("irem", 0): [[5 - t] * 40 for t in range(5)]}
     for size, difficulty in ((10, "same"), (15, "harder")):
@@ -245,16 +255,30 @@ def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(made_up):
     assert line.curve["step"].tolist() == [0, 1, 2]
 
 
-def test_a_difference_that_grows_without_bound_is_drawn_as_far_as_it_goes(made_up):
-    without_bound = [2.0, 1.5, 1.0, np.inf, np.inf]
-    folder = made_up({("irem", 0): FALLS, ("irem", 1): FALLS, ("recurrent", 0): without_bound})
+def difference(made_up, recurrent, flops=100.0):
+    """The figure's panel and legend: these errors, with steps of 100 operations, against irem."""
+    made_up({("irem", 0): FALLS, ("irem", 1): FALLS}, flops=flops)
+    folder = made_up({("recurrent", 0): recurrent})
     results = read_results(folder).query("selection == 'last' and status == 'ok'")
     (comparison,) = comparisons(results)
     cases = {"harder": lines(comparison, folder, "harder")}
-    (panel,) = at_equal_operations("Addition", cases).axes
-    difference = panel.lines[0]
-    assert np.isfinite(difference.get_ydata()).all()
-    assert 200 < max(difference.get_xdata()) < 300  # two steps of 100 operations
+    figure = at_equal_operations("Addition", cases)
+    (panel,) = figure.axes
+    return panel, [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("then", [[np.inf, np.inf], [np.inf, 0.5]])
+def test_a_difference_is_drawn_up_to_where_it_is_not_finite(made_up, then):
+    panel, _ = difference(made_up, [2.0, 1.5, 1.0, *then])
+    line = panel.lines[0]
+    assert np.isfinite(line.get_ydata()).all()
+    assert 200 < max(line.get_xdata()) < 300  # two steps of 100 operations
+
+
+def test_a_difference_that_is_never_finite_is_named(made_up):
+    panel, legend = difference(made_up, [2.0, 1.5, *[np.inf] * 3], flops=1000.0)
+    assert not len(panel.lines[0].get_xdata())
+    assert "recurrent (not finite)" in legend
 
 
 def test_nothing_but_failures_has_tables_and_no_figures(made_up):
