@@ -80,8 +80,11 @@ class Trace:
 
     @property
     def mean_errors(self) -> Array:
-        """Over all problems, [T+1]."""
-        return self.errors.mean(axis=1) if self.means is None else self.means
+        """Over all problems, [T+1]; nan where one is."""
+        if self.means is not None:
+            return self.means
+        with np.errstate(over="ignore"):  # of errors that grow without bound the mean is infinite
+            return self.errors.mean(axis=1)
 
     def first(self, count: int) -> Trace:
         """The same of the first problems alone."""

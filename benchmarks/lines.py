@@ -194,6 +194,11 @@ def by_method(every: list[Line]) -> dict[str, Line]:
     return {line.method: line for line in usual if len(line.done)}
 
 
+def answers(every: Iterable[Line], rule: str) -> list[Line]:
+    """Those whose answers this rule picks."""
+    return [line for line in every if line.selection == rule]
+
+
 def lines(comparison: Comparison, folder: Path, case: str) -> list[Line]:
     """Every line of a case in the order of the comparison, those that failed among them."""
     here = comparison.rows[comparison.rows["case"] == case].sort_values("seed", kind="stable")

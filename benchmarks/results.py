@@ -123,8 +123,7 @@ def _trim_evaluation(evaluation: Path, problems: int) -> None:
         if "mean_error" not in traced:  # else it was trimmed before
             whole = Trace.from_frame(traced)
             write_frame(evaluation / ERRORS, last_errors(whole, len(whole.errors) - 1))
-            means = whole.errors.mean(axis=1)  # nan where one is
-            traced["mean_error"] = means[traced["step"]]
+            traced["mean_error"] = whole.mean_errors[traced["step"]]
         write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
     for name, kept in ((STARTS, problems), (EXAMPLES, 1)):
         if (evaluation / name).exists():

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.claims import (
@@ -67,6 +68,20 @@ def test_that_it_errs_least_is_tested_against_every_baseline(made_up):
     assert about(made_up(tie, folder="c"), ERRS_LEAST).verdict == "not clear"
     alone = made_up({("irem", 0): FALLS}, folder="d")
     assert about(alone, ERRS_LEAST).verdict == "not tested"
+
+
+def test_a_baseline_that_halts_is_held_by_where_it_halts_too(made_up):
+    folder = made_up({("irem", 0): FALLS, ("ponder", 0): [2.0, 1.0, np.inf, np.inf, np.inf]})
+    assert "There is no result" in about(folder, ERRS_LEAST).sentence
+    results = pd.read_csv(folder / "results.csv")
+    ponder = results[(results["method"] == "ponder") & (results["steps"] == results["steps"].max())]
+    halted = ponder.assign(selection="halted_expected", status="ok", mse=0.1)
+    pd.concat([results, halted]).to_csv(folder / "results.csv", index=False)
+    for path in folder.glob("runs/*/*/trace.parquet"):
+        path.unlink()  # they know no halting
+    found = about(folder, ERRS_LEAST).sentence
+    assert "irem errs 0.200, ponder, halted_expected 0.100: 0.100 less" in found
+    assert "No finite result" not in found
 
 
 def test_that_an_energy_helps_is_tested_at_equal_cost(made_up):

@@ -76,6 +76,12 @@ def test_an_error_that_is_not_finite_is_said():
     assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
 
 
+def test_the_mean_of_errors_that_grow_without_bound_is_infinite():
+    errors = np.array([[1.0, 3.0], [1e308, 1e308], [np.nan, 1.0]])
+    made = Trace(errors, errors < 1, None, np.arange(3.0), np.arange(3.0), examples=None)
+    np.testing.assert_array_equal(made.mean_errors, [2, np.inf, np.nan])
+
+
 # three steps, halting with 1/2 after each; the second problem surely after the second
 HALTING = np.array([[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.5, 0.5]])
 
