@@ -254,6 +254,9 @@ def selections(result: Trace, budget: int) -> dict[str, Choice]:
         picked["stopped"] = Choice(_after(stopped, last), _after(noticed, last))
     if result.halting is not None:
         chances = torch.from_numpy(result.halting[: last + 1].astype(np.float64))
+        # what is no number any more does not halt: who has halted before does not get there, and
+        # who has not ends with an answer that is no number either
+        chances = chances.nan_to_num(nan=0.0)
         halting = halting_distribution(chances.logit()).exp()  # [last+1, B]
         mode, sampled = halting.argmax(dim=0), _sampled(halting)
         picked["halted_expected"] = Choice(halting.numpy(), halting.numpy())

@@ -35,7 +35,8 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
         begin = max(trace.flops[1] for each in (first, line) for trace in each.traces)
         spent = np.geomspace(begin, most, POINTS)
         pairs = _while_finite(line, first, spent)
-        spent, name = spent[: len(pairs)], line.name if pairs else f"{line.name} (not finite)"
+        spent = spent[: len(pairs)]
+        name = line.name if pairs else f"{line.name} (not finite)"
         rng = np.random.default_rng(0)
         bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs]
         differences = [ours.mean() - theirs.mean() for ours, theirs in pairs]

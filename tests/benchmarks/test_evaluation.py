@@ -119,6 +119,17 @@ def test_the_halting_mode_by_hand():
     assert row["steps_used"] == pytest.approx((1 + 2) / 2)
 
 
+@pytest.mark.parametrize(("halts", "mse"), [(1.0, 4.0), (0.5, None)], ids=["before", "not before"])
+def test_what_grows_without_bound_counts_for_who_has_not_halted_before(halts, mse):
+    errors = np.outer([9.0, 4.0, np.inf, np.nan, np.nan], np.ones(2))
+    halting = np.outer([0.0, halts, 0.0, np.nan, np.nan], np.ones(2))
+    made = Trace(errors, errors < 1, None, np.arange(5.0), np.arange(5.0), None, halting=halting)
+    found = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(2, "same", 2, (4,)))
+    row = next(each for each in found if each["selection"] == "halted_expected")
+    assert row["status"] == ("diverged" if mse is None else "ok")
+    assert mse is None or row["mse"] == mse
+
+
 def test_sampled_halting_is_distributed_as_it_should_be():
     count = 4000
     halting = np.repeat(HALTING[:, :1], count, axis=1)
