@@ -32,7 +32,7 @@ from benchmarks.judging import (
     traced,
     within,
 )
-from benchmarks.lines import Line, answers, by_method, lines, paired_at
+from benchmarks.lines import Line, by_method, lines, paired_at, picked_by
 from benchmarks.measures import SHOWN
 from benchmarks.metrics import rank_correlation
 from benchmarks.registry import load_plugins, task_named
@@ -143,7 +143,7 @@ def _markdown(section: Section) -> str:
 
 def _claims(comparison: Comparison, folder: Path) -> Iterator[Claim]:
     every = {case: lines(comparison, folder, case) for case in comparison.cases}
-    cases = {case: by_method(answers(shown, "last")) for case, shown in every.items()}
+    cases = {case: by_method(picked_by("last", shown)) for case, shown in every.items()}
     if comparison.nested:
         last = comparison.cases[-1]
         where = f"{comparison.title}, applied {last}"
@@ -168,7 +168,7 @@ def _errs_least(where: str, every: list[Line]) -> Claim:
 
     A baseline that halts by itself is to be beaten both where it ends and where it halts.
     """
-    shown = [by_method(answers(every, rule)) for rule in SHOWN]
+    shown = [by_method(picked_by(rule, every)) for rule in SHOWN]
     ours = shown[0].get(OURS)
     others = [methods[name] for methods in shown for name in BASELINES if name in methods]
     if ours is None or not others:

@@ -194,8 +194,8 @@ def by_method(every: list[Line]) -> dict[str, Line]:
     return {line.method: line for line in usual if len(line.done)}
 
 
-def answers(every: Iterable[Line], rule: str) -> list[Line]:
-    """Those whose answers this rule picks."""
+def picked_by(rule: str, every: Iterable[Line]) -> list[Line]:
+    """Those lines whose answers this rule picks, a ``selection`` of results."""
     return [line for line in every if line.selection == rule]
 
 
