@@ -16,7 +16,7 @@ from benchmarks.lines import Cases, answering
 from benchmarks.metrics import Array
 from benchmarks.store import EXAMPLES, read_trace
 
-SHOWN = 6  # answers
+ANSWERS = 6  # of the figure
 FRAMES = 40  # of the animation
 
 
@@ -46,15 +46,15 @@ def _example(title: str, cases: Cases, folder: Path) -> tuple[str, pd.DataFrame]
     return None
 
 
-def shown_steps(last: int, count: int = SHOWN) -> list[int]:
+def shown_steps(last: int, count: int = ANSWERS) -> list[int]:
     """At most ``count`` steps, the start and the last one among them, close at first."""
     return [*np.unique(np.geomspace(1, last + 1, count).round().astype(int) - 1)]
 
 
 def square(values: Array) -> Array:
-    """A matrix that was flattened row by row."""
+    """A matrix that was flattened row by row; float64, in which no float32 squared overflows."""
     side = round(len(values) ** 0.5)
-    return np.asarray(values).reshape(side, side)
+    return np.asarray(values, dtype=np.float64).reshape(side, side)
 
 
 def _animate(title: str, example: pd.DataFrame) -> FuncAnimation:

@@ -22,12 +22,12 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
     """
     by_line = {name: of_one for name, of_one in _by_line(cases).items() if of_one[0].learns}
     every = [line for of_one in by_line.values() for line in of_one]
-    sizes = {_size(line): line for line in every}
+    sizes = {line.size: line for line in every}
     if len(sizes) < 2:
         return None
     horizon = max(int(line.curve["step"].max()) for line in every)
     shown = {
-        name: {_size(line): kept(line, "step", horizon) for line in of_one}
+        name: {line.size: kept(line, "step", horizon) for line in of_one}
         for name, of_one in by_line.items()
     } | _published(title, [*sizes], horizon)
     figure, axes = look.panels(title, len(shown))
@@ -42,7 +42,7 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
         panel.set_title(fill(name, look.TITLE))
     look.step_axis(axes, horizon)
     errors = pd.concat([curve["error"] for curves in shown.values() for curve in curves.values()])
-    look.error_axis(axes, errors, max(line.curve["error"].iloc[0] for line in sizes.values()))
+    look.error_axis(axes, errors, _start(every))
     look.label(axes, "steps", "mean squared error")
     look.legend(figure, axes, "dotted: best trivial predictor of the size")
     return figure
@@ -54,23 +54,25 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
     That of the classical algorithm is the mean number of rounds that it needs.
     """
     by_line = _by_line(cases)
-    sizes = sorted({_size(line) for of_one in by_line.values() for line in of_one})
-    if len(sizes) < 2:
+    every = [line for of_one in by_line.values() for line in of_one]
+    best = pd.Series({line.size: line.trivial for line in every}).sort_index()
+    if len(best) < 2:
         return None
     figure, ((left, right),) = look.grid(title, 1, 2, height=2.6)
     drawn = look.looks(by_line)
+    errors = [best]
     for (name, of_one), marker in zip(by_line.items(), look.MARKERS * len(by_line), strict=False):
         points = pd.concat([_point(line) for line in of_one], ignore_index=True)
         style = drawn[name] | {"marker": marker, "markersize": 4}
         if of_one[0].method != "programmatic":
             look.draw(left, points, "size", label=name, **style)
+            errors.append(points["error"])
         if of_one[0].iterates or not of_one[0].learns:
             look.draw(right, points, "size", "steps", label=name, **style)
-    trivial = {_size(line): line.trivial for of_one in by_line.values() for line in of_one}
-    best = [trivial[size] for size in sizes]
-    left.plot(sizes, best, label="best trivial", linestyle=look.DASHED, **look.GREY)
-    left.set(yscale="log", xlabel="nodes", ylabel="mean squared error", xticks=sizes)
-    right.set(xlabel="nodes", ylabel="steps to the least error, or done", xticks=sizes)
+    left.plot(best.index, best, label="best trivial", linestyle=look.DASHED, **look.GREY)
+    left.set(xlabel="nodes", ylabel="mean squared error", xticks=best.index)
+    look.error_axis([left], pd.concat(errors), _start(every))
+    right.set(xlabel="nodes", ylabel="steps to the least error, or done", xticks=best.index)
     right.set_yscale("symlog", linthresh=1)
     look.legend(figure, [left, right])
     return figure
@@ -86,8 +88,9 @@ def _by_line(cases: Cases) -> dict[str, list[Line]]:
     return by_line
 
 
-def _size(line: Line) -> int:
-    return int(line.rows["size"].iloc[0])
+def _start(lines: list[Line]) -> float:
+    """The largest error that any of them begins with."""
+    return float(max(line.curve["error"].iloc[0] for line in lines))
 
 
 def _point(line: Line) -> pd.DataFrame:

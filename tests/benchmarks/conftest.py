@@ -78,7 +78,9 @@ def trace(means, energies, flops):
 def examples(errors, size, task):
     """One problem of ones, and answers that are wrong everywhere alike."""
     right = np.ones(size * size, dtype=np.float32)
-    answers = [("answer", t, right + error**0.5) for t, error in enumerate(errors)]
+    answers = [
+        ("answer", t, (right + error**0.5).astype(np.float32)) for t, error in enumerate(errors)
+    ]
     given = [("input", 0, np.tile(right, task.n_in // task.n_out)), ("target", 0, right), *answers]
     return pd.DataFrame([{"problem": 0, "kind": k, "step": t, "values": v} for k, t, v in given])
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
 from benchmarks.figures.__main__ import figures
+from benchmarks.figures.answers import answers
 from benchmarks.figures.matched import at_equal_operations
+from benchmarks.figures.sizes import extrapolation
 from benchmarks.figures.stopping import when_to_stop
 from benchmarks.lines import lines
 from benchmarks.results import app
@@ -253,6 +256,26 @@ def test_errors_that_grow_without_bound_are_drawn_as_far_as_they_go(made_up):
     (comparison,) = comparisons(results)
     (line,) = lines(comparison, folder, "harder")
     assert line.curve["step"].tolist() == [0, 1, 2]
+
+
+def test_answers_whose_squares_float32_cannot_hold_are_drawn_without_a_warning(made_up):
+    folder = made_up({("irem", 0): np.outer([2.0, 1.0, 1e10, 1e40, 1e70], np.ones(10))})
+    (comparison,) = comparisons(read_results(folder).query("selection == 'last'"))
+    cases = {"harder": lines(comparison, folder, "harder")}
+    with warnings.catch_warnings(action="error"):
+        figure = answers("Addition", cases, folder)
+    assert "1e+70" in [panel.get_title() for panel in figure.axes]
+
+
+def test_an_error_that_leaves_the_picture_does_not_stretch_it(made_up):
+    grows = {("irem", 0): FALLS, ("recurrent", 0): [2.0, 1.0, 1e10, 1e20, 1e30]}
+    for size, difficulty in ((10, "same"), (15, "harder")):
+        folder = made_up(grows, ShortestPath(), size, difficulty)
+    (comparison,) = comparisons(read_results(folder).query("selection == 'last'"))
+    cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+    errors, _ = extrapolation("Shortest path", cases).axes
+    assert max(FALLS) < errors.get_ylim()[1] < 100
+    assert errors.get_lines()[1].get_ydata() == pytest.approx([1e30, 1e30])
 
 
 def difference(made_up, recurrent, flops=100.0):
