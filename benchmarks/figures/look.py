@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ LOOK: Any = {
     "figure.titlesize": 9,
 }
 WIDTH = 6.75  # inches: two columns of a page
+LINE = 0.14  # inches: of a legend
 COLUMNS = 3  # of panels
-TITLE = 30  # characters of a title, where there are three panels in a row
+TITLE = 30  # characters of a title or of a line of a legend, where three stand in a row
 LONG = 20  # characters, of which there are no four beside each other
 STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 PALETTE = sns.color_palette("colorblind")
@@ -105,18 +107,25 @@ def step_axis(axes: Iterable[Axes], horizon: int) -> None:
 
 
 def legend(figure: Figure, axes: Iterable[Axes], note: str = "") -> None:
-    """One legend for all panels, below them."""
+    """One legend for all panels, below them.
+
+    Long names go over several lines, for which the figure becomes higher.
+    """
     entries: dict[str, Any] = {}
     for panel in axes:
         handles, labels = panel.get_legend_handles_labels()
         entries |= {
             label: entries.get(label, handle) for handle, label in zip(handles, labels, strict=True)
         }
+    columns = 4 if max(map(len, entries)) < LONG else 3
+    names = [fill(label, TITLE) for label in entries]
+    more = max(name.count("\n") for name in names) * -(-len(names) // columns)
+    figure.set_figheight(figure.get_figheight() + LINE * more)
     figure.legend(
         entries.values(),
-        entries.keys(),
+        names,
         loc="outside lower center",
-        ncols=4 if max(map(len, entries)) < LONG else 3,
+        ncols=columns,
         frameon=False,
         title=note or None,
     )

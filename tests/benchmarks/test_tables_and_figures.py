@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_context
 
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
+from benchmarks.figures import look
 from benchmarks.figures.__main__ import figures
 from benchmarks.figures.answers import answers
 from benchmarks.figures.matched import at_equal_operations
@@ -265,6 +267,21 @@ def test_answers_whose_squares_float32_cannot_hold_are_drawn_without_a_warning(m
     with warnings.catch_warnings(action="error"):
         figure = answers("Addition", cases, folder)
     assert "1e+70" in [panel.get_title() for panel in figure.axes]
+
+
+@rc_context(look.LOOK)
+def test_a_legend_of_long_names_is_inside_and_leaves_the_panels_their_place():
+    heights = []
+    for setting in ("", " (train_iterations=1000, replayed=272, stored=272)"):
+        figure, ((panel,),) = look.grid("Settings", 1, 1)
+        for i in range(12):
+            panel.plot([0, 1], label=f"method {i}{setting}")
+        look.legend(figure, [panel])
+        figure.draw_without_rendering()
+        extent = figure.legends[0].get_window_extent()
+        assert 0 < extent.x0 < extent.x1 < figure.bbox.width
+        heights.append(panel.get_position().height * figure.get_figheight())
+    assert heights[1] > 0.8 * heights[0]
 
 
 def test_an_error_that_leaves_the_picture_does_not_stretch_it(made_up):
