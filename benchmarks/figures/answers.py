@@ -16,7 +16,7 @@ from benchmarks.lines import Cases, answering
 from benchmarks.metrics import Array
 from benchmarks.store import EXAMPLES, read_trace
 
-ANSWERS = 6  # of the figure
+PICTURES = 6  # of answers, in one figure
 FRAMES = 40  # of the animation
 
 
@@ -46,7 +46,7 @@ def _example(title: str, cases: Cases, folder: Path) -> tuple[str, pd.DataFrame]
     return None
 
 
-def shown_steps(last: int, count: int = ANSWERS) -> list[int]:
+def shown_steps(last: int, count: int = PICTURES) -> list[int]:
     """At most ``count`` steps, the start and the last one among them, close at first."""
     return [*np.unique(np.geomspace(1, last + 1, count).round().astype(int) - 1)]
 

@@ -51,7 +51,8 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
 def extrapolation(title: str, cases: Cases) -> Figure | None:
     """By size, left the error, right the step after which it is least.
 
-    That of the classical algorithm is the mean number of rounds that it needs.
+    That of the classical algorithm is the mean number of rounds that it needs. An error of more
+    than ten times the start leaves the picture.
     """
     by_line = _by_line(cases)
     every = [line for of_one in by_line.values() for line in of_one]
@@ -74,7 +75,8 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
     look.error_axis([left], pd.concat(errors), _start(every))
     right.set(xlabel="nodes", ylabel="steps to the least error, or done", xticks=best.index)
     right.set_yscale("symlog", linthresh=1)
-    look.legend(figure, [left, right])
+    right.set_ylim(bottom=-0.2)
+    look.legend(figure, [left, right], "errors above the frame: more than ten times the start")
     return figure
 
 
