@@ -61,16 +61,18 @@ def evaluate(
 
     ``size`` is the size that it was trained on unless another is given, which graphs can have, and
     matrices if the method's parameters fit any;
-    ``difficulty`` is ``same``, or for graphs what follows from the size. Raises ValueError for
+    ``difficulty`` is ``same``, or for graphs what follows from the size. Products are those of the
+    parameters' type, also where a sweep with ``dtype`` ``mixed`` would round. Raises ValueError for
     sizes, difficulties, steps and numbers of problems that cannot be.
     """
     task = method.task
     size = task.size if size is None else size
     difficulty = task.difficulty_of(size) if difficulty is None else difficulty
-    evaluation = Evaluation(size, difficulty, problems, tuple(steps))
+    budgets = [*steps]
     at_least(2, problems=problems)
-    at_least(1, **{f"steps[{i}]": budget for i, budget in enumerate(evaluation.steps)})
-    if not evaluation.steps:
+    at_least(1, **{f"steps[{i}]": budget for i, budget in enumerate(budgets)})
+    evaluation = Evaluation(size, difficulty, problems, tuple(sorted(set(budgets))))
+    if not budgets:
         raise UsageError("steps must name at least one number")
     if size != task.size and not method.fits_any_size:
         raise ValueError(f"{method.name} on {task} cannot be tested at size {size}: it fits one")
@@ -79,6 +81,6 @@ def evaluate(
     against = yardstick(task, tested, problems)
     for like in method.state_dict().values():  # a method of parameters says of which kind
         batch = batch.to(like.device, like.dtype)
-    result = trace(method, batch, max(evaluation.steps), against.variance)
+    result = trace(method, batch, max(budgets), against.variance)
     about = {"task": task.name, "method": method.name, "size": size, "difficulty": difficulty}
     return pd.DataFrame([about | row for row in rows(result, against, evaluation)])

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.errors import UsageError
+from irem_core.checks import at_least
 
 Plugins = Annotated[
     list[str] | None,
@@ -17,13 +18,15 @@ Plugins = Annotated[
 
 
 def numbers(option: str, text: str) -> list[int]:
-    """Whole numbers separated by commas. Raises UsageError for anything else."""
+    """Positive whole numbers separated by commas. Raises UsageError for anything else."""
     try:
-        return [int(number) for number in text.split(",")]
+        found = [int(number) for number in text.split(",")]
+        at_least(1, number=min(found))
     except ValueError as error:
         raise UsageError(
-            f"{option} takes whole numbers separated by commas, not {text!r}."
+            f"{option} takes whole numbers from 1 on, separated by commas, not {text!r}."
         ) from error
+    return found
 
 
 def run_command(function: Callable[..., Any], arguments: list[str] | None = None) -> None:

@@ -16,7 +16,15 @@ from torch.testing import assert_close
 
 from benchmarks.cli import Plugins, run_command
 from benchmarks.errors import UsageError
-from benchmarks.registry import ADDED, METHODS, TASKS, expand_methods, load_plugins
+from benchmarks.inference import USUAL
+from benchmarks.registry import (
+    ADDED,
+    METHODS,
+    TASKS,
+    expand_methods,
+    load_plugins,
+    method_settings,
+)
 from benchmarks.runs import Run
 from benchmarks.settings import settings_for
 from irem_core.method import Method
@@ -144,6 +152,12 @@ def same_answers(given: Tensor, expected: Tensor) -> None:
 
 def _lengthened(answers: Tensor, steps: int) -> Tensor:
     return torch.cat([answers, answers[-1:].expand(steps - len(answers), *answers.shape[1:])])
+
+
+def _settings(method: type[Method], task: Task) -> None:
+    """All of them are in one column of the results, from which ``verify`` takes the way to ask."""
+    taken = {*method_settings(method), *vars(task)} & {*vars(USUAL)}
+    require(not taken, f"There is {', '.join(sorted(taken))} already.")
 
 
 def _shapes(method: type[Method], task: Task) -> None:
@@ -324,6 +338,7 @@ def _on_graphs(method: type[Method], task: Task) -> bool:
 
 
 RULES = (
+    Rule("its settings, and the task's values, have names that no way to ask has", _settings),
     Rule("the target is out of reach: an answer depends on problem and parameters alone", _target),
     Rule("the same seed gives the same answers", _seed),
     Rule("answers have the shape of the targets and begin at the start", _shapes),

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 ERROR = "error.txt"
 FREED = 10.0  # seconds, in which the system frees the lock of a process that died
-UNFINISHED = ("failed", "timeout", "diverged")
+UNFINISHED = ("failed", "timeout", "diverged")  # from the worst on
 
 
 def execute(job: Planned, folder: Path, how: Execution) -> list[str] | None:
@@ -252,6 +252,4 @@ def _write_failure(
 def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:
     rows = [row for e in evaluations for row in store.rows(run.key, e.key(run.task))]
     statuses = {row["status"] for row in rows if "mse" not in row}
-    return next(
-        (status for status in ("failed", "timeout", "diverged") if status in statuses), "ok"
-    )
+    return next((status for status in UNFINISHED if status in statuses), "ok")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from benchmarks.execute import is_done
@@ -49,5 +51,6 @@ def expected_seconds(run: Run, evaluations: int, past: pd.DataFrame) -> float | 
     testing = evaluations * like["evaluation_seconds"].median()
     if not METHODS[run.method].learns:
         return float(testing)
-    per_update = (like["train_seconds"] / like["train_iterations"].clip(lower=1)).median()
-    return float(testing + per_update * run.training.updates)
+    rates = like["settings"].map(lambda text: len(json.loads(text).get("learning_rates") or [1]))
+    updates = rates * like["train_iterations"].clip(lower=1)  # one rate's stand in the results
+    return float(testing + (like["train_seconds"] / updates).median() * run.training.updates)

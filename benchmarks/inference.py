@@ -53,6 +53,8 @@ class Inference(Search):
             object.__setattr__(self, "expression", parsed.text)  # however it was spaced
         if self.shortcut and self.expression:
             raise ValueError("shortcut is of one shortest path task, not of an expression")
+        if self.shortcut and self.search != Search():
+            raise ValueError("shortcut is told to a descent as in training, not to a search")
         if self.times > 1 and not (self.expression and parsed.repeats):
             raise ValueError(
                 f"times is how often an expression is applied to its own answer, _, which is not "
@@ -80,6 +82,11 @@ class Inference(Search):
         }
 
     @property
+    def search(self) -> Search:
+        """How to descend."""
+        return Search(**{f.name: getattr(self, f.name) for f in fields(Search)})
+
+    @property
     def tasks(self) -> list[str]:
         """Those that it is about, of an expression the outermost first; none if about any."""
         if self.shortcut:
@@ -103,12 +110,12 @@ class Inference(Search):
 
     def of(self, method: Method) -> Method:
         """The method that answers so."""
-        method = informed(method) if self.shortcut else method
-        search = Search(**{f.name: getattr(self, f.name) for f in fields(Search)})
-        if search == Search():
+        if self.shortcut:
+            return informed(method)
+        if self.search == Search():
             return method
         assert isinstance(method, Descending)
-        return Searching(method, search)
+        return Searching(method, self.search)
 
     @torch.no_grad()
     def started(self, problem: Problem, task: Task) -> Problem:

@@ -104,8 +104,8 @@ def read_preset(name: str, smoke: bool = False) -> dict[str, Any]:
     """The table of a preset, by its name or by the path of a TOML file, not checked yet.
 
     ``base`` names another preset, of which it says what is different. With ``smoke`` it is as tiny
-    as the preset smoke, with what the preset itself says under ``smoke`` for that. Raises
-    UsageError if there is no such file or it is not TOML.
+    as the preset smoke, with what the preset itself says under ``smoke`` for that; the whole preset
+    is checked before. Raises UsageError if there is no such file, it is not TOML, or fails that.
     """
     table = _read(name)
     own = table.pop("smoke", {})
@@ -113,6 +113,7 @@ def read_preset(name: str, smoke: bool = False) -> dict[str, Any]:
         raise UsageError(f"Preset {name!r}: smoke must be a table, not {own!r}.")
     if not smoke:
         return table
+    checked(table)  # what is wrong with it may not show under what is tiny
     tiny = _tiny()
     return _overlaid(_overlaid(_without_own(table, tiny["settings"]), tiny), own)
 

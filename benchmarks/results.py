@@ -20,7 +20,6 @@ from benchmarks.store import (
     LANDSCAPE,
     MEASURED,
     ROWS,
-    STARTS,
     TRACE,
     Store,
     opened,
@@ -65,13 +64,13 @@ def merge(
     sources = [opened(other) for other in others]
     store = Store(folder)
     store.prepare()
-    conflicts = [said for source in sources for said in _take(store, source)]
+    left = [said for source in sources for said in _take(store, source)]
     for source in sources:
         store.ask(source.asked())
     print(f"{store.csv}: {len(store.collect())} rows")
-    for said in conflicts:
+    for said in left:
         print(said)
-    if conflicts:
+    if left:
         raise typer.Exit(1)
 
 
@@ -85,7 +84,8 @@ def trim(
     """Cut down what takes much room, and keep what tables, figures and the sweep go on with.
 
     What is kept: every row and curve, the error of every problem after the last step, traces of the
-    first problems; of seed 0 the parameters, the answers to one problem and the energy around them.
+    first problems, what every start of a search came to; of seed 0 the parameters, the answers to
+    one problem and the energy around them.
     """
     store, before = opened(folder), _megabytes(folder)
     for run in sorted(folder.glob("runs/*")):
@@ -125,10 +125,9 @@ def _trim_evaluation(evaluation: Path, problems: int) -> None:
             write_frame(evaluation / ERRORS, last_errors(whole, len(whole.errors) - 1))
             traced["mean_error"] = whole.mean_errors[traced["step"]]
         write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
-    for name, kept in ((STARTS, problems), (EXAMPLES, 1)):
-        if (evaluation / name).exists():
-            frame = pd.read_parquet(evaluation / name)
-            write_frame(evaluation / name, frame[frame["problem"] < kept])
+    if (evaluation / EXAMPLES).exists():
+        examples = pd.read_parquet(evaluation / EXAMPLES)
+        write_frame(evaluation / EXAMPLES, examples[examples["problem"] < 1])
 
 
 @app.command()
@@ -176,27 +175,33 @@ def _take_evaluation(store: Store, source: Store, run_key: str, evaluation_key: 
     try:
         with store.lock(run_key).acquire(blocking=False):
             own, new = (_by_case(s.rows(run_key, evaluation_key)) for s in (store, source))
+            if not new:
+                return f"{new_folder} is damaged, or has no whole trace; nothing was taken from it"
             if _conflict(own, new):
                 return f"{new_folder} has other numbers than {own_folder}; neither was changed"
             better = {c: row for c, row in new.items() if "mse" not in own.get(c, {})}
             both = own | {c: row for c, row in better.items() if "mse" in row or c not in own}
-            if both == own:
-                return ""
-            own_folder.mkdir(parents=True, exist_ok=True)
-            if _reaches(new) > _reaches(own):  # its trace has all the steps of the other one
-                for frame in new_folder.glob("*.parquet"):
-                    write_whole(own_folder / frame.name, frame.read_bytes())
-            for file in (f for f in new_folder.parent.iterdir() if f.is_file()):
-                if not (own_folder.parent / file.name).exists():
-                    write_whole(own_folder.parent / file.name, file.read_bytes())
-            rows = json.dumps(list(both.values()), indent=1)
-            write_whole(own_folder / ROWS, rows.encode())
+            if both != own:
+                farther = _reaches(new) > _reaches(own)  # its trace has the steps of the other too
+                _copy(new_folder, own_folder, both, frames=farther)
             return ""
     except Timeout:
         return f"{new_folder}: a process is at this run in {store.folder}; merge again later"
 
 
 Cases = dict[tuple[int, str], dict[str, Any]]
+
+
+def _copy(source: Path, target: Path, rows: Cases, frames: bool) -> None:
+    """Write rows to an evaluation, with the frames of another and what its run has beside it."""
+    target.mkdir(parents=True, exist_ok=True)
+    if frames:
+        for frame in source.glob("*.parquet"):
+            write_whole(target / frame.name, frame.read_bytes())
+    for file in (f for f in source.parent.iterdir() if f.is_file()):
+        if not (target.parent / file.name).exists():
+            write_whole(target.parent / file.name, file.read_bytes())
+    write_whole(target / ROWS, json.dumps(list(rows.values()), indent=1).encode())
 
 
 def _by_case(rows: list[dict[str, Any]]) -> Cases:

@@ -108,6 +108,8 @@ def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
             usecols=[name for name in COLUMNS if made or name not in MADE],
             dtype=dict.fromkeys(TEXTS, "str"),
         )
+    except UsageError:  # which is a ValueError too
+        raise
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path} cannot be read as CSV: {error}.") from error
     for wrong, what in _wrong(frame):

@@ -270,7 +270,7 @@ def _read_rows(path: str | Path, run_key: str) -> list[dict[str, Any]]:
 
 def _cut_off(folder: str | Path) -> list[str]:
     """Those frames of an evaluation that it can do without, but that are not there to their end."""
-    names = (EXAMPLES, ERRORS)
+    names = (EXAMPLES, ERRORS, LANDSCAPE, STARTS)
     there = [name for name in names if os.path.lexists(f"{folder}/{name}")]
     return [name for name in there if not _is_whole(f"{folder}/{name}")]
 

@@ -214,7 +214,10 @@ def _over_steps(title: str, rows: pd.DataFrame) -> Iterator[Table]:
 def _of_the_first(rows: pd.DataFrame) -> str:
     """Of which problems it is, if not of all."""
     few = rows.loc[rows["traced"] < rows["problems"], "traced"]
-    return "" if few.empty else f" This table is about the first {few.min():.0f} problems alone."
+    if few.empty:
+        return ""
+    but = ", but for starts" * bool(rows["starts_mean"].notna().any())
+    return f" This table is about the first {few.min():.0f} problems alone{but}."
 
 
 def _together(results: pd.DataFrame) -> Iterator[Table]:

@@ -115,6 +115,11 @@ def _evaluations(store: Store, key: str) -> list[Rows]:
     names = sorted(path.parent.name for path in store.run_folder(key).glob(f"*/{ROWS}"))
     measured = [[row for row in store.rows(key, name) if "mse" in row] for name in names]
     each = [rows for rows in measured if rows]
+    if len(each) < len(names):
+        raise UsageError(
+            f"Of {len(names)} tests of {key}, {len(names) - len(each)} are damaged, or their "
+            "traces are missing; the sweep that they are of makes them again."
+        )
     alone = [rows for rows in each if "expression" not in json.loads(rows[0]["settings"])]
     if not alone:
         raise UsageError(f"{key} was tested by expressions alone, which need other runs too.")

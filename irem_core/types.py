@@ -147,10 +147,6 @@ class Trajectory:
     energies: Float[Tensor, "T+1 B"] | None
     halting: Float[Tensor, "T+1 B"] | None = None
 
-    def pick(self, step: Int[Tensor, " B"]) -> Float[Tensor, "B n_out"]:
-        """The answer of each problem after its own number of steps."""
-        return self.answers[step, torch.arange(len(step), device=step.device)]
-
 
 def described(task: Any) -> str:
     """A task as text: its name, its size, and the values that are not the default.

@@ -147,6 +147,7 @@ def test_a_task_of_ones_own(plugin):
         ("ends = True; name = 'own'", "name = 'own'", "ends by itself"),
         ("raise OSError('no')", "self.seen = None", "no"),
         ("self.idle = nn.Parameter(torch.ones(1))", "self.seen = None", "gradients reach"),
+        ("(self, task, *, momentum: float = 0.9)", "(self, task)", "momentum already"),
     ],
 )
 def test_a_method_that_breaks_a_rule_is_named_with_it(wrong, right, rule, plugin, capsys):

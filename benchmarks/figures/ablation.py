@@ -44,7 +44,8 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
     trained_apart = rows.groupby("setting")["run_key"].first().nunique() > 1
     costs = (OF_TRAINING if trained_apart else {}) | OF_ANSWERS
     costs = {name: said for name, said in costs.items() if rows[name].notna().all()}
-    height = 0.7 + 0.22 * len(settings) * max(1.0, rows["case"].nunique() / 3)
+    cases = rows["case"].nunique()
+    height = 0.7 + 0.22 * len(settings) * max(1.0, cases / 3)
     figure, ((first, *others),) = look.grid(
         title, 1, 1 + len(costs), height=max(height, 1.6), sharey=True
     )
@@ -55,9 +56,9 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
         y="setting",
         hue="case",
         ax=first,
-        dodge=0.5 * (rows["case"].nunique() > 1),
+        dodge=0.5 * (cases > 1),
         palette="colorblind",
-        markers=[*look.MARKERS[: rows["case"].nunique()]],
+        markers=[*(look.MARKERS * cases)[:cases]],
         **look_of,
     )
     first.set(xlabel=fill("mean squared error", WIDTH), ylabel="")

@@ -74,8 +74,9 @@ def kept(line: Line, cost: str, most: float) -> pd.DataFrame:
     if cost != "step":
         curve = curve.assign(**{cost: curve.groupby(line.curve["step"])[cost].transform("mean")})
         curve = curve[curve[cost] > 0]  # the start costs nothing, and has no logarithm
+    curve = curve[curve[cost] <= most]
     if not line.ends:
-        return curve[curve[cost] <= most]
+        return curve
     last = curve.groupby("seed").tail(1)
     return pd.concat([curve, last.assign(**{cost: most})], ignore_index=True).drop_duplicates()
 

@@ -1,7 +1,7 @@
 // The explorer: problems and the answers to them, step by step. What the data are, explorer.py says.
 "use strict";
 (() => {
-const LARGEST = 126, NOT_FINITE = -128, ZERO = 128, PARTS = 254;
+const LARGEST = 126, NOT_FINITE = -128, ZERO = 128, PARTS = 254, LOST = 255;
 const CANVAS = 480;  // pixels across, about, so that there is room for a mark in every entry
 const WIDER = 0.1;  // answers that are right but for a little are not beyond the colours
 const NOTHING = 1e-6;  // an error so much smaller than the start's is drawn as none
@@ -72,7 +72,8 @@ function pictures(chosen, line, problem, index) {
   const inputScale = valueScale(chosen.inputRange), scale = valueScale(chosen.range, WIDER);
   const reach = chosen.range[1] - chosen.range[0];
   const picture = (number, [low, high]) =>
-    Array.from(bytes(chosen.pictures[number]), (code) => low + code / PARTS * (high - low));
+    Array.from(bytes(chosen.pictures[number]),
+      (code) => code === LOST ? NaN : low + code / PARTS * (high - low));
   const target = picture(problem.target, chosen.range);
   const codes = Array.from(
     bytes(problem.answers).subarray(index * target.length, (index + 1) * target.length),

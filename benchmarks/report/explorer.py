@@ -4,7 +4,8 @@ A page must stay small. Of every line of a table and every case there is one see
 first PROBLEMS problems, and at most STEPS of its steps: the first ones and the last, and those
 between evenly on a logarithmic scale. Every entry of a matrix is one byte:
 
-- Inputs and targets are in 254 even parts of the range that those of the case have.
+- Inputs and targets are in 254 even parts of the range that those of the case have; 255 is not
+  finite, as own answers that are inputs again can be.
 - Answers are given by their error, answer - target, in parts of a quadratic scale, fine where it is
   small: code c from -126 to 126 is an error of sign(c) * reach * (c / 126)^2, where reach is the
   range of the targets; -127 and 127 are larger errors, -128 is not finite. It is stored as c + 128.
@@ -37,6 +38,7 @@ FEWER_STEPS = (STEPS, 14, 10, 7, 5)
 BUDGET = 5_000_000  # characters
 NUMBERS = 50  # characters of a step, its error and its energy
 PARTS = 254
+LOST = PARTS + 1
 LARGEST, NOT_FINITE, ZERO = 126, -128, 128
 
 
@@ -189,14 +191,18 @@ def _case(examples: dict[str, list[Example]], seeds: dict[str, int]) -> dict[str
 
 
 def _range(arrays: list[Array]) -> tuple[float, float]:
-    low = min(float(array.min()) for array in arrays)
-    high = max(float(array.max()) for array in arrays)
+    """From the least to the most of what is finite."""
+    every = np.concatenate(arrays)
+    finite = every[np.isfinite(every)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     return low, high if high > low else low + 1
 
 
 def _picture(values: Array, within: tuple[float, float]) -> str:
     low, high = within
-    return _text((PARTS * (values - low) / (high - low)).round().astype(np.uint8))
+    finite = np.isfinite(values)
+    parts = (PARTS * (np.where(finite, values, low) - low) / (high - low)).round()
+    return _text(np.where(finite, parts, LOST).astype(np.uint8))
 
 
 def differences(errors: Array, reach: float) -> NDArray[np.uint8]:

@@ -17,8 +17,8 @@ def test_train_load_evaluate_solve(tmp_path):
     a, b = torch.rand(2, 2, 2)
     problem = Addition(size=2).problem(a, b)
     assert torch.equal(method.solve(problem, 3).answers, again.solve(problem, 3).answers)
-    rows = evaluate(method, difficulty="harder", steps=[1, 5], problems=20)
-    assert set(rows["steps"]) == {1, 5}
+    rows = evaluate(method, difficulty="harder", steps=[5, 1, 5], problems=20)
+    assert rows.query("selection == 'last'")["steps"].tolist() == [1, 5]
     assert (rows["mse"] > 0).all()
 
 

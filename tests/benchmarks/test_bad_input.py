@@ -7,12 +7,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import answers, results
 from benchmarks.cli import run_app, run_command
 from benchmarks.errors import UsageError
+from benchmarks.floor import floors
 from benchmarks.sweep import sweep
 from benchmarks.tables import tables
 from benchmarks.training import load
@@ -103,15 +104,24 @@ def test_options(folder, options):
     | st.dictionaries(
         st.sampled_from(["tasks", "methods", "seeds", "base", "matrix", "settings", "problems"]),
         st.sampled_from(['["addition"]', "3", '"x"', "{}", "{sizes = [0]}", "nan", "[[]]"]),
-    ).map(lambda table: "\n".join(f"{name} = {value}" for name, value in table.items()))
+    ).map(lambda table: "\n".join(f"{name} = {value}" for name, value in table.items())),
+    smoke=st.booleans(),
 )
-def test_presets(folder, text):
+@example(text="settings = 3", smoke=True)
+@example(text="matrix = 3", smoke=True)
+def test_presets(folder, text, smoke):
     before = contents(folder)
     preset = folder.parent / "mine.toml"
     preset.write_text(text, encoding="utf-8", errors="ignore")
-    arguments = ["--dry-run", "--preset", str(preset), "--out", str(folder)]
+    arguments = ["--dry-run", "--preset", str(preset), "--out", str(folder), *["--smoke"] * smoke]
     assert exit_code(run_command, sweep, arguments) in (0, 2)
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize("option", ["--sizes", "--ranks"])
+def test_floors(option, tmp_path):
+    assert exit_code(run_command, floors, [option, "0", "--out", str(tmp_path / "floors.csv")]) == 2
+    assert not list(tmp_path.iterdir())
 
 
 @EACH

@@ -41,6 +41,7 @@ def test_what_is_usual_is_no_setting():
         ({"momentum": "0.5"}, "Setting 'momentum' takes a number, not '0.5'"),
         ({"expression": "addition(a)"}, "addition takes 2 inputs in an expression, not 1"),
         ({"momentum": 1.5}, "momentum must be less than 1, not 1.5"),
+        ({"shortcut": True, "momentum": 0.5}, "shortcut is told to a descent as in training"),
         ({"restart": 3}, "Unknown key of a test 'restart'. Did you mean 'restarts'"),
     ],
 )

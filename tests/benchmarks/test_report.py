@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from benchmarks.judging import Claim
 from benchmarks.report import page as of_page
 from benchmarks.report import write_report
 from benchmarks.report.__main__ import report
-from benchmarks.report.explorer import LARGEST, ZERO, differences, explorer, spread
+from benchmarks.report.explorer import LARGEST, LOST, ZERO, differences, explorer, spread
 from benchmarks.store import read_results, read_trace
 from benchmarks.sweep import sweep
 from benchmarks.tables import Table
@@ -185,6 +186,21 @@ def test_numbers_of_the_explorer_are_those_of_the_trace(swept):
     assert (same["side"], made.left_out, made.missing) == (3, 0, [])
     # inputs and targets of two problems, once for all methods
     assert len(same["pictures"]) == 6
+
+
+def test_inputs_that_are_not_finite_are_shown_as_such(folder):
+    for path in folder.glob("runs/*/*/examples.parquet"):
+        examples = pd.read_parquet(path)
+        first = examples.index[examples["kind"] == "input"][0]
+        examples.at[first, "values"] = [np.inf, *examples.at[first, "values"][1:]]
+        examples.to_parquet(path, index=False)
+    made = explorer(folder, read_results(folder)).comparisons
+    json.dumps(made, allow_nan=False)
+    case = made[0]["cases"][0]
+    shown = case["pictures"][case["lines"][0]["problems"][0]["inputs"][0]]
+    codes = list(b64decode(shown))
+    assert codes[0] == LOST
+    assert LOST not in codes[1:]
 
 
 def test_what_has_no_room_is_left_out_and_counted(swept):

@@ -97,9 +97,10 @@ def test_what_is_trimmed_is_as_good_as_the_whole(folder, capsys):
         errors = pd.read_parquet(path.with_name("errors.parquet"))
         last = before[before["step"] == before["step"].max()].sort_values("problem")
         assert errors["last"].tolist() == last["error"].tolist()
-    starts = list(folder.glob("runs/*/*/starts.parquet"))
+    starts = list(whole.glob("runs/*/*/starts.parquet"))
     assert starts
-    assert all(set(pd.read_parquet(path)["problem"]) == {0, 1, 2} for path in starts)
+    for path in starts:
+        assert (folder / path.relative_to(whole)).read_bytes() == path.read_bytes()
     for path in whole.glob("runs/*/*/rows.json"):
         first = json.loads(path.read_text())[0]["seed"] == 0
         kept = folder / path.relative_to(whole)
@@ -110,9 +111,7 @@ def test_what_is_trimmed_is_as_good_as_the_whole(folder, capsys):
     assert before == {path: path.read_bytes() for path in before}
     assert run("trim", folder, "--problems", 2) == 0  # and the errors are of all problems yet
     for path, content in before.items():
-        assert (path.read_bytes() == content) == (
-            path.name not in ("trace.parquet", "starts.parquet")
-        )
+        assert (path.read_bytes() == content) == (path.name != "trace.parquet")
 
 
 def test_of_what_is_trimmed_errors_are_the_same_and_nothing_is_left_to_do(folder):
@@ -228,6 +227,14 @@ def test_conflicts_are_named_and_nothing_is_overwritten(folder, results, capsys)
     assert "has other numbers than" in said
     assert str(path.parent) in said
     assert path.read_bytes() == before
+
+
+def test_what_is_damaged_is_named_and_not_merged(folder, tmp_path, capsys):
+    path = sorted(folder.glob("runs/*/*/trace.parquet"))[0]
+    path.unlink()
+    assert run("merge", tmp_path / "all", folder) == 1
+    assert f"{path.parent} is damaged, or has no whole trace" in capsys.readouterr().out
+    assert len(read_results(tmp_path / "all")) < len(read_results(folder))
 
 
 def test_a_result_replaces_a_failure(tmp_path):

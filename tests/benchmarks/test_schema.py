@@ -58,6 +58,13 @@ def read_columns():
     return set(COLUMNS) - {"dirty"}
 
 
+def test_a_table_of_something_else_is_named_as_such(folder):
+    (folder / "results.csv").write_text("name,age\nAda,36\n")
+    with pytest.raises(UsageError, match="columns are other ones") as said:
+        read_results(folder)
+    assert "cannot be read" not in str(said.value)
+
+
 def test_outside_of_a_repository_there_is_no_commit(folder):
     path = folder / "results.csv"
     pd.read_csv(path).assign(dirty=None, commit=None).to_csv(path, index=False)

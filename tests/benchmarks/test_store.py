@@ -56,6 +56,7 @@ def done(tmp_path):
         ("trace.parquet", lambda content: content[:-3]),
         ("trace.parquet", lambda content: b""),
         ("examples.parquet", lambda content: content[:10]),
+        ("landscape.parquet", lambda content: content[:10]),
     ],
 )
 def test_a_damaged_evaluation_is_named_set_aside_and_made_again(done, pattern, damage, caplog):

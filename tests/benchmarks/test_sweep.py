@@ -12,13 +12,16 @@ import pytest
 from benchmarks.cli import run_command
 from benchmarks.errors import UsageError
 from benchmarks.execute import execute
+from benchmarks.forecast import expected_seconds
 from benchmarks.preset import checked, named_presets, read_preset
 from benchmarks.registry import METHODS, TASKS
-from benchmarks.runs import plan
+from benchmarks.runs import Run, plan
 from benchmarks.schema import COLUMNS, read_results
+from benchmarks.settings import settings_for
 from benchmarks.store import Store
 from benchmarks.sweep import sweep, with_options
 from benchmarks.training import Execution
+from irem_core.tasks import Addition
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
@@ -82,7 +85,7 @@ def test_smoke_leaves_table_figures_traces_and_curves(smoke):
     assert {"problem", "step", "error", "energy", "flops", "seconds"} <= set(trace.columns)
     curve = pd.read_csv(next(smoke.glob("runs/*/curve.csv")))
     assert curve["update"].tolist() == [10, 20]
-    assert not list(smoke.rglob("*.part")) + list(smoke.rglob("progress"))
+    assert not list(smoke.rglob("*.part")) + list(smoke.rglob("*.progress"))
 
 
 def test_the_same_command_gives_the_same_numbers(smoke, tmp_path):
@@ -209,6 +212,16 @@ def test_dry_run_writes_nothing(tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_forecast_counts_the_updates_of_every_learning_rate():
+    tuned = {"train_iterations": 50, "learning_rates": [1e-4, 1e-3]}
+    run = Run("irem", Addition(size=3), settings_for("irem", "matrix", [tuned]), seed=0)
+    past = {"task": "addition", "method": "irem", "size": 3, "evaluation_seconds": 1.0}
+    past |= {"train_seconds": 600.0, "train_iterations": 100}  # of the rate that was chosen
+    for settings, seconds in (("{}", 600.0), ('{"learning_rates":[1e-4,1e-3,1e-2]}', 200.0)):
+        known = pd.DataFrame([past | {"settings": settings}])
+        assert expected_seconds(run, 2, known) == pytest.approx(2 + seconds)
+
+
 def test_a_preset_of_ones_own(tmp_path):
     preset = tmp_path / "mine.toml"
     preset.write_text(
@@ -245,10 +258,13 @@ def test_a_preset_of_ones_own(tmp_path):
         (["--set", "hidden=0"], "hidden must be a whole number from 1 on, not 0"),
         (["--set", "truncated=1"], "'truncated' takes true or false, not 1."),
         (["--set", "batch=100"], "a batch of 100 cannot have"),
-        (["--sizes", "0"], "matrix.sizes must be at least 1, not 0."),
-        (["--sizes", "big"], "--sizes takes whole numbers separated by commas, not 'big'."),
-        (["--steps", "0"], "matrix.steps must be at least 1, not 0."),
-        (["--steps", "1,x"], "--steps takes whole numbers separated by commas, not '1,x'."),
+        (["--sizes", "0"], "--sizes takes whole numbers from 1 on, separated by commas, not '0'."),
+        (["--sizes", "big"], "--sizes takes whole numbers from 1 on"),
+        (["--steps", "0"], "--steps takes whole numbers from 1 on"),
+        (
+            ["--steps", "1,x"],
+            "--steps takes whole numbers from 1 on, separated by commas, not '1,x'.",
+        ),
         (["--difficulties", "hard"], "Unknown difficulty 'hard'. Did you mean 'harder'?"),
         (["--difficulties", "-1"], "Unknown difficulty '-1.0'."),
         (["--seeds", "0"], "seeds must be at least 1, not 0."),

@@ -12,9 +12,11 @@ from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
 from benchmarks.figures import look
 from benchmarks.figures.__main__ import figures
+from benchmarks.figures.ablation import ablations
 from benchmarks.figures.answers import answers
 from benchmarks.figures.matched import at_equal_operations
 from benchmarks.figures.sizes import extrapolation
+from benchmarks.figures.steps import kept
 from benchmarks.figures.stopping import when_to_stop
 from benchmarks.lines import lines
 from benchmarks.results import app
@@ -234,6 +236,30 @@ def test_a_curve_is_the_trace_or_the_budgets(made_up):
     (line,) = lines(comparison, folder, "harder")
     assert line.curve["step"].tolist() == [1, 2, 4]
     assert line.curve["error"].to_numpy() == pytest.approx([1.0, 0.5, 0.2])
+
+
+def test_who_is_done_later_than_is_shown_is_shown_up_to_there(made_up):
+    folder = made_up({("programmatic", 0): FALLS})
+    (comparison,) = comparisons(read_results(folder).query("selection == 'last'"))
+    (line,) = lines(comparison, folder, "harder")
+    cut = kept(line, "step", 2)
+    assert cut["step"].tolist() == [0, 1, 2]
+    assert cut["error"].to_numpy() == pytest.approx(FALLS[:3])
+    assert kept(line, "step", 9)["step"].tolist() == [0, 1, 2, 3, 4, 9]
+
+
+def test_settings_are_compared_in_more_cases_than_there_are_markers(made_up):
+    for replayed in (16, 32):
+        for size in range(11, 21):
+            settings = {"replayed": replayed}
+            folder = made_up(
+                {("irem", 0): FALLS}, ShortestPath(), size, "harder", settings=settings
+            )
+    (comparison,) = comparisons(read_results(folder).query("selection == 'last'"))
+    cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+    ((method, figure),) = ablations("Shortest path", cases)
+    assert method == "irem"
+    assert len(figure.legends[0].get_texts()) == 10 > len(look.MARKERS)
 
 
 def test_no_rows_yet_have_no_tables_and_no_figures(tmp_path):

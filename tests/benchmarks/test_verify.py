@@ -159,6 +159,13 @@ def test_a_key_that_is_none(folder, capsys):
     assert "0 keys begin with 'xyz'" in said
 
 
+def test_without_its_traces_nothing_can_come_again(folder, key, capsys):
+    next(folder.glob(f"runs/{key}/*/trace.parquet")).unlink()
+    code, said = verified(capsys, folder, "--run", key)
+    assert code == 2
+    assert f"Of 2 tests of {key}, 1 are damaged, or their traces are missing" in said
+
+
 def test_a_config_that_is_not_that_of_its_key(folder, key, capsys):
     path = folder / "runs" / key / "config.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))

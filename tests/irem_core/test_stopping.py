@@ -3,7 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irem_core.stopping import energy_stops_falling, lowest_energy
-from irem_core.types import Trajectory
 
 # columns are problems: falls to the end, rises at once, falls twice then rises and falls lower
 ENERGIES = torch.tensor([[5.0, 1.0, 5.0], [4.0, 2.0, 3.0], [3.0, 3.0, 3.0], [2.0, 0.5, 1.0]])
@@ -25,9 +24,3 @@ def test_energy_falls_up_to_where_it_stops(energies):
     way = torch.tensor(energies)[: stop + 2]
     assert (way[1 : stop + 1] < way[:stop]).all()
     assert len(way) == stop + 1 or way[-1] >= way[-2]
-
-
-def test_each_problem_is_answered_after_its_own_step():
-    answers = torch.arange(24.0).reshape(4, 3, 2)
-    picked = Trajectory(answers, ENERGIES).pick(energy_stops_falling(ENERGIES))
-    assert picked.tolist() == [[18.0, 19.0], [2.0, 3.0], [10.0, 11.0]]
