@@ -113,13 +113,14 @@ def _trained(store: Store, key: str) -> dict[str, Any]:
 def _evaluations(store: Store, key: str) -> list[Rows]:
     """What was measured of a run, but for expressions, which need other runs too."""
     names = sorted(path.parent.name for path in store.run_folder(key).glob(f"*/{ROWS}"))
-    measured = [[row for row in store.rows(key, name) if "mse" in row] for name in names]
-    each = [rows for rows in measured if rows]
-    if len(each) < len(names):
+    found = [store.rows(key, name) for name in names]
+    if damaged := found.count([]):
         raise UsageError(
-            f"Of {len(names)} tests of {key}, {len(names) - len(each)} are damaged, or their "
-            "traces are missing; the sweep that they are of makes them again."
+            f"Of {len(names)} tests of {key}, {damaged} are damaged, or their traces are missing; "
+            "the sweep that they are of makes them again."
         )
+    measured = [[row for row in rows if "mse" in row] for rows in found]
+    each = [rows for rows in measured if rows]
     alone = [rows for rows in each if "expression" not in json.loads(rows[0]["settings"])]
     if not alone:
         raise UsageError(f"{key} was tested by expressions alone, which need other runs too.")

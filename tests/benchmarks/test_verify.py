@@ -166,6 +166,13 @@ def test_without_its_traces_nothing_can_come_again(folder, key, capsys):
     assert f"Of 2 tests of {key}, 1 are damaged, or their traces are missing" in said
 
 
+def test_a_test_that_failed_is_no_damage(folder, key, capsys):
+    path = next(folder.glob(f"runs/{key}/*/rows.json"))
+    failed = [row | {"status": "failed"} for row in json.loads(path.read_text())]
+    path.write_text(json.dumps([{k: v for k, v in row.items() if k != "mse"} for row in failed]))
+    assert verified(capsys, folder, "--run", key)[0] == 0
+
+
 def test_a_config_that_is_not_that_of_its_key(folder, key, capsys):
     path = folder / "runs" / key / "config.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 7'))
