@@ -58,7 +58,7 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
         ax=first,
         dodge=0.5 * (cases > 1),
         palette="colorblind",
-        markers=[*(look.MARKERS * cases)[:cases]],
+        markers=[look.marker(case) for case in range(cases)],
         **look_of,
     )
     first.set(xlabel=fill("mean squared error", WIDTH), ylabel="")

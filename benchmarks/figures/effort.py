@@ -37,14 +37,12 @@ def effort(title: str, cases: Cases) -> Figure | None:
         return None
     names = [*dict.fromkeys(points["line"])]
     figure, axes = look.grid(title + first_alone(able), len(names), 2, sharex=True, sharey="row")
-    styles = look.looks(points["case"])
-    markers = dict(zip(styles, look.MARKERS * len(styles), strict=False))
+    styles = look.marked(points["case"])
     for row, name in zip(axes, names, strict=True):
         of_one = points[points["line"] == name]
         for case, rows in of_one.groupby("case", sort=False):
-            style = styles[str(case)] | {"marker": markers[str(case)], "markersize": 4}
             for panel, what in zip(row, ("taken", "best"), strict=True):
-                panel.plot(rows["hardness"], rows[what], label=case, **style)
+                panel.plot(rows["hardness"], rows[what], label=case, **styles[str(case)])
         row[0].set_ylabel(f"steps, {name}")
         row[0].set_title(f"until {RULES[of_one['rule'].iloc[0]]}")
         row[1].set_title("until it errs least")

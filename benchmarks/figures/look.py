@@ -42,6 +42,19 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def marked(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """These looks, with a marker for every point."""
+    return {
+        name: style | {"marker": marker(i), "markersize": 4}
+        for i, (name, style) in enumerate(looks(names).items())
+    }
+
+
+def marker(place: int) -> str:
+    """The marker of a place in a list, from the first again where there are more places."""
+    return MARKERS[place % len(MARKERS)]
+
+
 def grid(
     title: str, rows: int, columns: int, height: float = 2.1, **shared: Any
 ) -> tuple[Figure, Any]:

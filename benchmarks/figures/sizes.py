@@ -60,16 +60,15 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
     if len(best) < 2:
         return None
     figure, ((left, right),) = look.grid(title, 1, 2, height=2.6)
-    drawn = look.looks(by_line)
+    drawn = look.marked(by_line)
     errors = [best]
-    for (name, of_one), marker in zip(by_line.items(), look.MARKERS * len(by_line), strict=False):
+    for name, of_one in by_line.items():
         points = pd.concat([_point(line) for line in of_one], ignore_index=True)
-        style = drawn[name] | {"marker": marker, "markersize": 4}
         if of_one[0].method != "programmatic":
-            look.draw(left, points, "size", label=name, **style)
+            look.draw(left, points, "size", label=name, **drawn[name])
             errors.append(points["error"])
         if of_one[0].iterates or not of_one[0].learns:
-            look.draw(right, points, "size", "steps", label=name, **style)
+            look.draw(right, points, "size", "steps", label=name, **drawn[name])
     left.plot(best.index, best, label="best trivial", linestyle=look.DASHED, **look.GREY)
     left.set(xlabel="nodes", ylabel="mean squared error", xticks=best.index)
     look.error_axis([left], pd.concat(errors), _start(every))

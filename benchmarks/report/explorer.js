@@ -103,10 +103,19 @@ function pictures(chosen, line, problem, index) {
   ];
 }
 
+/** How many entries have a mark, and why. */
+function marked(cells) {
+  const reasons = {"beyond the colours": ["above", "below"], "not finite": ["lost"]};
+  return Object.entries(reasons)
+    .map(([reason, marks]) => [reason, cells.filter(({mark}) => marks.includes(mark)).length])
+    .filter(([, count]) => count)
+    .map(([reason, count]) => `${count} of ${cells.length} entries ${reason}`)
+    .join(", ");
+}
+
 /** A heat map with its title and its colour bar. */
 function heatMap({id, title, cells, scale}, side) {
-  const marked = cells.filter((each) => each.mark).length;
-  const note = marked ? `${marked} of ${cells.length} entries beyond the colours` : "";
+  const note = marked(cells);
   const rows = Math.ceil(cells.length / side), one = Math.max(12, Math.round(CANVAS / side));
   const canvas = element("canvas", {
     id: `map-${id}`, class: "map", role: "img", width: side * one, height: rows * one,

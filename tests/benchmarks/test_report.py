@@ -188,12 +188,19 @@ def test_numbers_of_the_explorer_are_those_of_the_trace(swept):
     assert len(same["pictures"]) == 6
 
 
-def test_inputs_that_are_not_finite_are_shown_as_such(folder):
+@pytest.fixture
+def with_an_infinite_input(folder):
+    """A folder whose examples begin with an input that is not finite in its first entry."""
     for path in folder.glob("runs/*/*/examples.parquet"):
         examples = pd.read_parquet(path)
         first = examples.index[examples["kind"] == "input"][0]
         examples.at[first, "values"] = [np.inf, *examples.at[first, "values"][1:]]
         examples.to_parquet(path, index=False)
+    return folder
+
+
+def test_inputs_that_are_not_finite_are_shown_as_such(with_an_infinite_input):
+    folder = with_an_infinite_input
     made = explorer(folder, read_results(folder)).comparisons
     json.dumps(made, allow_nan=False)
     case = made[0]["cases"][0]
@@ -302,6 +309,17 @@ def test_a_method_without_an_energy_shows_none(browser):
     Select(browser.find_element(By.ID, "method")).select_by_value("recurrent")
     assert "Energy" not in browser.find_element(By.ID, "now").text
     assert not browser.find_elements(By.ID, "energy-curve")
+
+
+@needs_a_browser
+def test_a_picture_says_what_its_colours_do_not(browser, with_an_infinite_input):
+    from selenium.webdriver.common.by import By
+
+    page = browser.current_url
+    browser.get(write_report(with_an_infinite_input).as_uri())
+    said = [each.text for each in browser.find_elements(By.CLASS_NAME, "beyond")]
+    browser.get(page)
+    assert re.fullmatch(r"1 of \d+ entries not finite", said[0])
 
 
 @needs_a_browser
