@@ -26,10 +26,10 @@ KEY = ["size", "rank", "amplitude", "problems"]
 def floors(
     sizes: Annotated[str, typer.Option(help="Sides of the matrices.")] = "20",
     ranks: Annotated[str, typer.Option(help="Values of the task's rank.")] = "10,2,3",
-    problems: Annotated[int, typer.Option(min=2, help="Test problems of the sweep.")] = 1000,
+    problems: Annotated[int, typer.Option(min=2, help="Test problems.")] = 1000,
     chains: Annotated[int, typer.Option(min=3, help="Independent chains.")] = 4,
-    burn_in: Annotated[int, typer.Option(min=0, help="Sweeps before the first that counts.")] = 400,
-    sweeps: Annotated[int, typer.Option(min=1, help="Sweeps that count.")] = 600,
+    burn_in: Annotated[int, typer.Option(min=0, help="Gibbs sweeps before any that counts.")] = 400,
+    sweeps: Annotated[int, typer.Option(min=1, help="Gibbs sweeps that count.")] = 600,
     out: Annotated[Path, typer.Option(help="The file to add to.")] = FLOORS,
 ) -> None:
     """Estimate the error of the posterior mean on test problems, at both difficulties."""

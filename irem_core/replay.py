@@ -8,7 +8,7 @@ from irem_core.types import Batch, combine
 
 
 class Replay:
-    """The last ``capacity`` batches' rows, first in first out, as tensors on their device.
+    """The last ``capacity`` rows of batches, first in first out, as tensors on their device.
 
     A stored row is a problem whose start is the answer that it was left with. Nothing of it is read
     by the host, so that a CUDA graph can use it.
