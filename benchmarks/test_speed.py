@@ -40,8 +40,13 @@ METHODS = (IREM, Feedforward, Recurrent, Iterative, Ponder)
 
 
 @pytest.fixture(scope="session")
-def product_rates():
-    """Operations a second of matrix products of the size that the networks have."""
+def product_rates(request):
+    """Operations a second of matrix products of the size that the networks have.
+
+    None where benchmarks are only tried.
+    """
+    if request.config.getoption("--benchmark-disable"):
+        return {}
     return {name: product_rate(dtype) for name, dtype in PRODUCTS.items()}
 
 
