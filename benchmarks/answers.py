@@ -43,7 +43,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def export(
     task: Annotated[str, typer.Option(help="Its name.")],
     out: Annotated[Path, typer.Option(help="The file, ending in .npz.")],
-    size: Annotated[int | None, typer.Option(min=1, help="Side, or nodes. [the paper's]")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Side, or nodes. Default: the paper's.")
+    ] = None,
     difficulty: Annotated[str | None, typer.Option(help="same, harder, or a number.")] = None,
     problems: Annotated[int, typer.Option(min=2, help="How many.")] = 1000,
     assignments: Annotated[

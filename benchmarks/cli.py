@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.errors import UsageError
-from irem_core.checks import at_least
 
 Plugins = Annotated[
     list[str] | None,
@@ -21,19 +20,25 @@ def numbers(option: str, text: str) -> list[int]:
     """Positive whole numbers separated by commas. Raises UsageError for anything else."""
     try:
         found = [int(number) for number in text.split(",")]
-        at_least(1, number=min(found))
-    except ValueError as error:
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
         raise UsageError(
             f"{option} takes whole numbers from 1 on, separated by commas, not {text!r}."
-        ) from error
+        )
     return found
 
 
 def run_command(function: Callable[..., Any], arguments: list[str] | None = None) -> None:
     """Run ``function`` as a command line, with the program's arguments unless others are given."""
+    run_app(app_of(function), arguments)
+
+
+def app_of(function: Callable[..., Any]) -> typer.Typer:
+    """The command line whose options are the parameters of ``function``."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(function)
-    run_app(app, arguments)
+    return app
 
 
 def run_app(app: typer.Typer, arguments: list[str] | None = None) -> None:

@@ -367,7 +367,7 @@ RULES = (
 
 def contract(
     methods: Annotated[
-        str | None, typer.Option(help="Names, separated by commas. [what the plugins add]")
+        str | None, typer.Option(help="Names, separated by commas. Default: what the plugins add.")
     ] = None,
     plugins: Plugins = None,
 ) -> None:

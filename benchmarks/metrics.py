@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # loads scipy.stats when it is used
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import permutation_test, rankdata
 
 Array = NDArray[np.float64]
 
@@ -139,7 +139,7 @@ def allocation_test(
 
     if (steps == steps[0]).all():
         return Allocation(0.0, 1.0)
-    test = permutation_test(
+    test = scipy.stats.permutation_test(
         (steps,),
         mean_error,
         permutation_type="pairings",
@@ -158,7 +158,7 @@ def rank_correlation(first: Array, second: Array) -> Array:
 
     Such as that of energy and error. NaN where either is the same in a whole column.
     """
-    ranks = [rankdata(each, axis=0) for each in (first, second)]
+    ranks = [scipy.stats.rankdata(each, axis=0) for each in (first, second)]
     x, y = (each - each.mean(axis=0) for each in ranks)
     spread = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
     return np.divide(

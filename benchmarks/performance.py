@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
 import typer
-from scipy.stats import linregress, t
 
 from benchmarks.cli import run_command
 from benchmarks.provenance import provenance
@@ -110,8 +110,8 @@ def _growth(entries: pd.DataFrame) -> str:
         if len(names) == 1 and len(rows) > 2:
             (name,) = names
             values = axes.map(lambda axis, name=name: axis[name])
-            fit = linregress(np.log(values), np.log(rows["median_seconds"]))
-            margin = t.ppf(0.975, len(rows) - 2) * fit.stderr
+            fit = scipy.stats.linregress(np.log(values), np.log(rows["median_seconds"]))
+            margin = scipy.stats.t.ppf(0.975, len(rows) - 2) * fit.stderr
             low, high = fit.slope - margin, fit.slope + margin
             lines.append(f"- {group}: time ~ {name}^{fit.slope:.2f} [{low:.2f}, {high:.2f}]")
     return "\n".join(lines)

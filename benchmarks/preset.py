@@ -10,11 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from benchmarks.errors import UsageError, unknown
 from benchmarks.inference import Inference
+from benchmarks.presets import FOLDER, named_presets
 from benchmarks.registry import expand_methods, task_named
 from benchmarks.settings import Settings, check_names
 
 DOMAINS = ("matrix", "graph")
-FOLDER = Path(__file__).parent / "presets"
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Counts = Annotated[list[Count], Field(min_length=1)]
@@ -93,11 +93,6 @@ class Preset(_Table):
         """What is swept for the tasks of a domain."""
         section: Domain = getattr(self, domain)
         return section
-
-
-def named_presets() -> list[str]:
-    """The presets that ship with the suite."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def read_preset(name: str, smoke: bool = False) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch_geometric
 
 
 def now() -> str:
@@ -31,7 +31,7 @@ def provenance(device: torch.device | None, dtype: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "dtype": dtype,
         "python": platform.python_version(),
-        "torch_geometric": torch_geometric.__version__,
+        "torch_geometric": version("torch_geometric"),
         "numpy": np.__version__,
         "driver": _driver(device),
     }

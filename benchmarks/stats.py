@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # loads scipy.stats when it is used
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 
 from benchmarks.metrics import Array, rank_correlation
 
@@ -26,7 +26,7 @@ def interval_over_problems(errors: Array) -> tuple[float, float]:
     """
     if not np.isfinite(errors).all():
         return float("nan"), float("nan")
-    result = bootstrap(
+    result = scipy.stats.bootstrap(
         (errors,),
         np.mean,
         n_resamples=RESAMPLES,
@@ -85,12 +85,12 @@ def resampled_interquartile_mean(scores: Sequence[Array], rng: np.random.Generat
         np.concatenate([rng.choice(each, (BATCH, each.size)) for each in scores], axis=1)
         for _ in range(RESAMPLES // BATCH)
     )
-    return np.concatenate([trim_mean(each, TRIMMED, axis=1) for each in batches])
+    return np.concatenate([scipy.stats.trim_mean(each, TRIMMED, axis=1) for each in batches])
 
 
 def interquartile_mean(scores: ArrayLike) -> float:
     """The mean of the middle half of the scores (Agarwal et al., 2021)."""
-    return float(trim_mean(np.asarray(scores).ravel(), TRIMMED))
+    return float(scipy.stats.trim_mean(np.asarray(scores).ravel(), TRIMMED))
 
 
 def probability_of_improvement(errors: ArrayLike, others: ArrayLike) -> float:
@@ -98,7 +98,7 @@ def probability_of_improvement(errors: ArrayLike, others: ArrayLike) -> float:
 
     errors, others: of runs, in any number (Agarwal et al., 2021: the Mann-Whitney U).
     """
-    u = mannwhitneyu(others, errors, method="asymptotic").statistic
+    u = scipy.stats.mannwhitneyu(others, errors, method="asymptotic").statistic
     return float(u / (np.size(errors) * np.size(others)))
 
 

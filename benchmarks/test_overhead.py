@@ -7,10 +7,11 @@ import pytest
 
 from benchmarks.cli import run_command
 from benchmarks.execute import is_done
+from benchmarks.pipeline import with_options
 from benchmarks.preset import checked, read_preset
 from benchmarks.runs import plan
 from benchmarks.store import Store
-from benchmarks.sweep import sweep, with_options
+from benchmarks.sweep import sweep
 
 RUNS = 200
 DOES_NOTHING = """

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.nn import GINEConv
 
 
 class EdgeMap(NamedTuple):
@@ -34,6 +33,8 @@ class GINETrunk(nn.Module):
     """
 
     def __init__(self, values: int, hidden: int, widths: Sequence[int] | None = None) -> None:
+        from torch_geometric.nn import GINEConv  # here, because it takes a second to import
+
         super().__init__()
         widths = (1, hidden, hidden) if widths is None else widths
         self.embeddings: Any = nn.ModuleList(nn.Linear(1, hidden // values) for _ in range(values))

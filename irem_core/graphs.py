@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch_geometric.data import Batch as GraphBatch
-from torch_geometric.data import Data
 
 from irem_core.streams import stream
 from irem_core.tasks.matrix import uniform
 from irem_core.types import Problem, pair_mask
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch as GraphBatch
+    from torch_geometric.data import Data
 
 EDGES_AT_ONCE = 2**16  # bounds the memory: some numbers of every edge are kept, as many as hidden
 
@@ -95,6 +98,8 @@ def to_torch_geometric(problem: Problem, answer: Float[Tensor, "B NN"] | None = 
     ``edge_attr`` [E, 1] is the input, ``x`` [V, 1] is zero, ``y`` [E, 1] the answers, if given.
     Raises ValueError for answers of another shape than the problem's.
     """
+    from torch_geometric.data import Batch, Data  # here, because they take a second to import
+
     assert problem.nodes is not None
     if answer is not None and answer.shape != problem.x.shape:
         raise ValueError(
@@ -112,7 +117,7 @@ def to_torch_geometric(problem: Problem, answer: Float[Tensor, "B NN"] | None = 
         if answer is not None:
             data.y = answer[b, mask[b], None]
         graphs.append(data)
-    return GraphBatch.from_data_list(graphs)
+    return Batch.from_data_list(graphs)
 
 
 def _edge_values(graphs: Data) -> Float[Tensor, " E"]:

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.execute import execute, give_up
+from benchmarks.pipeline import with_options
 from benchmarks.preset import checked, read_preset
 from benchmarks.runs import Run, plan
 from benchmarks.schema import read_results
 from benchmarks.store import Store
-from benchmarks.sweep import with_options
 from benchmarks.test_overhead import DOES_NOTHING
 from benchmarks.training import Execution
 

@@ -13,13 +13,15 @@ from benchmarks.cli import run_command
 from benchmarks.errors import UsageError
 from benchmarks.execute import execute
 from benchmarks.forecast import expected_seconds
-from benchmarks.preset import checked, named_presets, read_preset
+from benchmarks.pipeline import with_options
+from benchmarks.preset import checked, read_preset
+from benchmarks.presets import named_presets
 from benchmarks.registry import METHODS, TASKS
 from benchmarks.runs import Run, plan
 from benchmarks.schema import COLUMNS, read_results
 from benchmarks.settings import settings_for
 from benchmarks.store import Store
-from benchmarks.sweep import sweep, with_options
+from benchmarks.sweep import sweep
 from benchmarks.training import Execution
 from irem_core.tasks import Addition
 

@@ -1,0 +1,155 @@
+"""From the options of a sweep to its results: what is run, in which jobs, and how it is stopped."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import typer
+
+from benchmarks.claims import write_claims
+from benchmarks.contract import check_added
+from benchmarks.distribute import run_all
+from benchmarks.errors import UsageError
+from benchmarks.execute import is_done
+from benchmarks.figures import write_figures
+from benchmarks.preset import DOMAINS, Preset, checked, read_preset
+from benchmarks.registry import METHODS
+from benchmarks.runs import Planned, plan
+from benchmarks.settings import Settings, check_names
+from benchmarks.store import ASKED, Store
+from benchmarks.supervise import start_again, stop_all
+from benchmarks.tables import write_tables
+from benchmarks.training import Execution
+from irem_core.engine import check_engine
+
+
+def planned_runs(
+    preset: str,
+    smoke: bool,
+    options: dict[str, Any],
+    domain_options: dict[str, Any],
+    settings: Settings,
+) -> Planned:
+    """The training runs and evaluations of a preset, changed by the options of the command line.
+
+    Raises UsageError for an option that cannot be run, and for a plugin that breaks a rule.
+    """
+    check_names(settings)
+    chosen = with_options(checked(read_preset(preset, smoke)), options, domain_options)
+    check_added(chosen.methods)
+    return plan(chosen, settings)
+
+
+def execute_all(
+    planned: Planned,
+    phases: list[list[tuple[Planned, Execution]]],
+    store: Store,
+    workers: int,
+    backend: str,
+    scheduler: str | None,
+) -> set[str]:
+    """Execute what is not done yet, phase by phase. Returns the keys of the runs that failed."""
+    store.prepare()
+    store.ask(asked_of(planned))
+    failed: set[str] = set()
+    with stopping_at_once(store):
+        for phase in phases:
+            undone = [(job, how) for job, how in phase if _is_to_do(job, store, failed)]
+            ends = run_all(undone, store, workers, backend, scheduler)
+            failed |= {key for key, status in ends.items() if status != "ok"}
+    store.collect()
+    return failed
+
+
+def write_output(store: Store) -> None:
+    """Write tables, claims and figures of the results, and print the tables and where it all is."""
+    print(write_tables(store.folder))
+    write_claims(store.folder)
+    for path in write_figures(store.folder):
+        print(path)
+    print(store.csv)
+
+
+def asked_of(planned: Planned) -> pd.DataFrame:
+    """What a store is told of the runs."""
+    rows = [(run.task.name, run.method, run.seed, run.key) for run, _ in planned]
+    return pd.DataFrame(rows, columns=[*ASKED])
+
+
+def in_order(planned: Planned) -> list[Planned]:
+    """What needs no run but its own, and then what the trained methods of others are needed for."""
+    alone = [(run, [e for e in each if not e.parts]) for run, each in planned]
+    together = [(run, [e for e in each if e.parts]) for run, each in planned]
+    return [alone, [(run, each) for run, each in together if each]]
+
+
+@contextmanager
+def stopping_at_once(store: Store) -> Iterator[None]:
+    """At Ctrl-C, or when asked to terminate, kill what runs; what is finished is written down."""
+
+    def stop(number: int, frame: object) -> None:
+        stop_all()
+        raise KeyboardInterrupt
+
+    start_again()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        store.collect()
+        print(
+            f"Stopped. What is finished is in {store.csv}; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def with_options(preset: Preset, options: dict[str, Any], domain_options: dict[str, Any]) -> Preset:
+    """A preset in which what was said on the command line goes first."""
+    said = {name: value for name, value in options.items() if value is not None}
+    domain = {name: value for name, value in domain_options.items() if value is not None}
+    sections = {name: preset.section(name).model_dump() | domain for name in DOMAINS}
+    return checked(preset.model_dump() | said | sections)
+
+
+def jobs_of(
+    planned: Planned, how: Execution, seeds_at_once: bool
+) -> list[tuple[Planned, Execution]]:
+    """What is executed in one go, and how: a run, or all seeds of one, where that can be.
+
+    Graphs, whose updates differ in shape, are trained one at a time and eagerly. Raises UsageError
+    if a job cannot be executed as it is asked.
+    """
+    families: dict[str, Planned] = {}
+    for run, evaluations in planned:
+        at_once = seeds_at_once and run.task.domain == "matrix"
+        families.setdefault(run.family if at_once else run.key, []).append((run, evaluations))
+    return [(job, _executed(job, how)) for job in families.values()]
+
+
+def _executed(job: Planned, how: Execution) -> Execution:
+    run, _ = job[0]
+    how = how if run.task.domain == "matrix" else replace(how, engine="eager")
+    try:
+        if METHODS[run.method].learns:
+            place = how.place if how.device == "auto" else how.device
+            check_engine(how.engine, run.task, run.training, place, len(job))
+    except ValueError as error:
+        raise UsageError(f"{error}") from error
+    return how
+
+
+def _is_to_do(job: Planned, store: Store, failed: set[str]) -> bool:
+    """Whether there is something left, of runs that did not fail in this sweep already."""
+    if any(run.key in failed for run, _ in job):
+        return False
+    return not all(is_done(run, evaluations, store) for run, evaluations in job)

@@ -1,0 +1,12 @@
+"""The presets that ship with the suite, as TOML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def named_presets() -> list[str]:
+    """Their names, in alphabetical order."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
