@@ -21,6 +21,7 @@ from benchmarks.training import Execution
 BACKENDS = ("loky", "dask")
 """Processes of loky on this machine; the workers of a Dask cluster."""
 
+SCHEDULER_ANSWERS = 10  # seconds that the scheduler of a cluster is given
 WORKERS_COME = 600  # seconds that a cluster is given to have its first worker
 RETRY = 1.0  # seconds, before runs that another sweep is at are asked for again
 
@@ -95,7 +96,7 @@ def _distributing(backend: str, scheduler: str | None) -> Iterator[None]:
     except ImportError as error:
         raise UsageError("--backend dask needs Dask: pip install -e '.[dask]'.") from error
     try:
-        client = Client(scheduler, timeout=10, set_as_default=False)
+        client = Client(scheduler, timeout=SCHEDULER_ANSWERS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"There is no Dask scheduler at {scheduler}: {error}.") from error
     try:

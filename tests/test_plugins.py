@@ -1,7 +1,6 @@
 """A method of one's own, as the documentation shows it, and plugins that do something wrong."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -99,24 +98,21 @@ def run(command, *arguments) -> int:
     return ended.value.code
 
 
-def in_a_process(module: str, *arguments, folder: Path) -> str:
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_example_of_the_documentation(tmp_path):
+def test_the_example_of_the_documentation(plugin, capsys):
     (source,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
-    (tmp_path / "own_method.py").write_text(source)
-    plugin = ["--plugin", "own_method"]
-    said = in_a_process("contract", *plugin, folder=tmp_path)
+    added = ["--plugin", plugin(source)]
+    assert run(contract, *added) == 0
+    said = capsys.readouterr().out
     assert re.fullmatch(r"relaxation: \d\d checks on 3 tasks, every rule is kept\n", said)
     chosen = ["--methods", "relaxation,trivial", "--jobs", "2", "--out", "X"]
-    printed = in_a_process("sweep", *TINY, *chosen, *plugin, folder=tmp_path)
-    assert "| relaxation " in printed
-    results = read_results(tmp_path / "X")
+    assert run(sweep, *TINY, *chosen, *added) == 0
+    assert "| relaxation " in capsys.readouterr().out
+    results = read_results(Path("X"))
     assert set(results.loc[results["method"] == "relaxation", "status"]) == {"ok"}
-    assert "| relaxation " in in_a_process("tables", "X", *plugin, folder=tmp_path)
-    in_a_process("figures", "X", *plugin, folder=tmp_path)
+    registry.METHODS.pop("relaxation")
+    registry.ADDED.pop("relaxation")
+    assert run(tables, "X", *added) == 0
+    assert "| relaxation " in capsys.readouterr().out
 
 
 def test_a_task_of_ones_own(plugin):

@@ -19,7 +19,7 @@ from benchmarks.tables import tables
 from benchmarks.training import load
 
 EACH = settings(
-    max_examples=170,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

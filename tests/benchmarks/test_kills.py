@@ -14,11 +14,14 @@ import pandas as pd
 import psutil
 import pytest
 
+from benchmarks.cli import run_command
 from benchmarks.schema import read_results
+from benchmarks.sweep import sweep
 
-COMMAND = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke", "--threads", "1"]
-COMMAND += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]
-COMMAND += ["--set", "train_iterations=400", "--set", "validate_every=50", "--jobs", "2"]
+OPTIONS = ["--preset", "smoke", "--threads", "1", "--jobs", "2"]
+OPTIONS += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]
+OPTIONS += ["--set", "train_iterations=400", "--set", "validate_every=50"]
+COMMAND = [sys.executable, "-m", "benchmarks.sweep", *OPTIONS]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
 
 
@@ -48,10 +51,10 @@ def files(folder, pattern):
     return found
 
 
-def workers_of(sweep):
+def workers_of(process):
     return [
         child
-        for child in psutil.Process(sweep.pid).children(recursive=True)
+        for child in psutil.Process(process.pid).children(recursive=True)
         if any("popen_loky" in part for part in child.cmdline())
     ]
 
@@ -60,22 +63,25 @@ def kill_once(folder, chance, phase):
     """Start a sweep and kill it, or a worker, at a random time of a phase; says whom, if anyone."""
     left = files(folder, "**/*")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*COMMAND, "--out", str(folder)], **quiet) as sweep:
-        while sweep.poll() is None and not reached(folder, phase, left):
+    with subprocess.Popen([*COMMAND, "--out", str(folder)], **quiet) as process:
+        while process.poll() is None and not reached(folder, phase, left):
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, {"starting": 6, "training": 1, "writing": 0.05}[phase]))
+        time.sleep(chance.uniform(0, {"starting": 4, "training": 1, "writing": 0.05}[phase]))
         victim = None
-        if sweep.poll() is None:
-            workers = workers_of(sweep)
+        if process.poll() is None:
+            workers = workers_of(process)
             of_worker = workers and chance.random() < 0.5
             victim = "a worker" if of_worker else "the sweep"
-            (chance.choice(workers) if of_worker else psutil.Process(sweep.pid)).kill()
-        sweep.wait()
-    return victim, sweep.returncode
+            (chance.choice(workers) if of_worker else psutil.Process(process.pid)).kill()
+        process.wait()
+    return victim, process.returncode
 
 
 def undisturbed(folder):
-    subprocess.run([*COMMAND, "--out", str(folder)], check=True, capture_output=True)
+    """What a sweep that nobody kills measures."""
+    with pytest.raises(SystemExit) as ended:
+        run_command(sweep, [*OPTIONS, "--out", str(folder)])
+    assert ended.value.code == 0
     return read_results(folder).drop(columns=NOT_RESULTS)
 
 
@@ -91,8 +97,7 @@ def disturbed(folder, kills):
             killed[f"{victim} {phase}"] += 1
         if code == 0:
             start_over(folder, chance)
-    subprocess.run([*COMMAND, "--out", str(folder)], check=True, capture_output=True)
-    return killed, read_results(folder).drop(columns=NOT_RESULTS)
+    return killed, undisturbed(folder)
 
 
 def start_over(folder, chance):
@@ -121,18 +126,18 @@ def test_killed_at_random(tmp_path, kills):
 
 def test_ctrl_c_stops_soon_and_says_how_to_go_on(tmp_path):
     command = [*COMMAND, "--set", "train_iterations=100000", "--out", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sweep:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("working/*.progress")):
-            assert sweep.poll() is None
+            assert process.poll() is None
             time.sleep(0.05)
-        workers = psutil.Process(sweep.pid).children(recursive=True)
-        os.kill(sweep.pid, signal.SIGINT)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGINT)
         try:
-            code = sweep.wait(30)
+            code = process.wait(30)
         finally:
-            sweep.kill()
+            process.kill()
         assert code == 130
-        said = sweep.stderr.read()
+        said = process.stderr.read()
     assert "the same command goes on from there" in said
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(workers, timeout=5)

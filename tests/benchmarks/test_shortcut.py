@@ -47,7 +47,7 @@ def test_a_sweep_with_a_shortcut(tmp_path):
         "tests = [{ shortcut = true }]\n"
     )
     out = tmp_path / "out"
-    sweep(preset=str(path), out=out, threads=1)
+    sweep(preset=str(path), out=out, train_iterations=2)
     results = read_results(out)
     told = results[results["settings"].map(json.loads).map(lambda said: "shortcut" in said)]
     assert set(told["method"]) == set(results["method"])

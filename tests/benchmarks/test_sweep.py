@@ -1,9 +1,7 @@
 """The command line, as its users meet it."""
 
 import json
-import subprocess
-import sys
-import time
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +14,9 @@ from benchmarks.forecast import expected_seconds
 from benchmarks.pipeline import with_options
 from benchmarks.preset import checked, read_preset
 from benchmarks.presets import named_presets
-from benchmarks.registry import METHODS, TASKS
+from benchmarks.registry import METHODS
 from benchmarks.runs import Run, plan
-from benchmarks.schema import COLUMNS, read_results
+from benchmarks.schema import read_results
 from benchmarks.settings import settings_for
 from benchmarks.store import Store
 from benchmarks.sweep import sweep
@@ -48,51 +46,6 @@ def complaint(capsys, *arguments) -> str:
 
 def numbers(folder: Path) -> pd.DataFrame:
     return read_results(folder).drop(columns=NOT_RESULTS)
-
-
-@pytest.fixture(scope="module")
-def smoke(tmp_path_factory) -> Path:
-    """The whole smoke preset, run once as a subprocess."""
-    folder = tmp_path_factory.mktemp("smoke")
-    command = [sys.executable, "-m", "benchmarks.sweep", "--preset", "smoke"]
-    command += ["--threads", "1", "--out", "X"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    assert "| irem " in done.stdout
-    assert "91 of 91 runs done" in done.stderr
-    return folder / "X"
-
-
-def test_smoke_runs_every_task_and_method(smoke):
-    results = read_results(smoke)
-    assert tuple(results.columns) == COLUMNS
-    assert set(results["task"]) == set(TASKS)
-    assert set(results["method"]) == set(METHODS)
-    assert (results["status"] == "ok").all()
-    assert not results.duplicated(["run_key", "size", "difficulty", "steps", "selection"]).any()
-    irem = results[results["method"] == "irem"]
-    assert set(irem["selection"]) == {"last", "lowest_energy", "stopped"}
-    assert set(irem["steps"]) == {1, 2, 5}
-
-
-def test_smoke_leaves_table_figures_traces_and_curves(smoke):
-    assert "best trivial" in (smoke / "table.md").read_text()
-    for ending in ("png", "pdf"):
-        names = {path.stem for path in smoke.glob(f"figures/*.{ending}")}
-        assert {"skill", "skill_profile"} < names
-        assert {name for name in names if "against_steps" in name} == {
-            f"error_against_steps_{task}{'_3' * (cls.domain == 'matrix')}"
-            for task, cls in TASKS.items()
-        }
-    trace = pd.read_parquet(next(smoke.glob("runs/*/*/trace.parquet")))
-    assert {"problem", "step", "error", "energy", "flops", "seconds"} <= set(trace.columns)
-    curve = pd.read_csv(next(smoke.glob("runs/*/curve.csv")))
-    assert curve["update"].tolist() == [10, 20]
-    assert not list(smoke.rglob("*.part")) + list(smoke.rglob("*.progress"))
-
-
-def test_the_same_command_gives_the_same_numbers(smoke, tmp_path):
-    assert run("--preset", "smoke", "--threads", 1, "--out", tmp_path / "Y") == 0
-    pd.testing.assert_frame_equal(numbers(smoke), numbers(tmp_path / "Y"))
 
 
 def test_two_jobs_give_the_same_numbers_as_one(tmp_path):
@@ -190,19 +143,26 @@ def test_errors_that_grow_without_bound_are_a_result(tmp_path):
     assert (tmp_path / "figures" / "skill.png").exists()
 
 
-def test_a_sweep_that_is_killed_goes_on_and_ends_the_same(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.sweep", *TINY, "--methods", "irem"]
-    command += ["--set", "train_iterations=600", "--set", "validate_every=20", "--out", "cut"]
-    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    while not list(tmp_path.glob("cut/runs/*/state-*.safetensors")):
-        assert running.poll() is None
-        time.sleep(0.05)
-    running.kill()
-    running.wait()
+def test_a_training_that_is_cut_off_goes_on_and_ends_the_same(tmp_path, monkeypatch):
+    chosen = {"tasks": ["addition"], "methods": ["irem"]}
+    job = plan(with_options(checked(read_preset("smoke")), chosen, {}), {})
+    assert execute(job, tmp_path / "whole", Execution(threads=1)) == ["ok"]
+    updates = []
+
+    def beat(heartbeat, done):
+        updates.append(done)
+        if updates == [*range(1, 16)]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.execute.Heartbeat.__call__", beat)
+    with pytest.raises(KeyboardInterrupt):
+        execute(job, tmp_path / "cut", Execution(threads=1))
+    assert list(tmp_path.glob("cut/runs/*/state-*.safetensors"))
     assert not list(tmp_path.glob("cut/runs/*/method.safetensors"))
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    whole = [*command[:-1], "whole"]
-    subprocess.run(whole, cwd=tmp_path, check=True, capture_output=True)
+    assert execute(job, tmp_path / "cut", Execution(threads=1)) == ["ok"]
+    assert updates == [*range(1, 16), *range(11, 21)]  # the state is of update 10
+    for name in ("whole", "cut"):
+        Store(tmp_path / name).collect()
     pd.testing.assert_frame_equal(numbers(tmp_path / "cut"), numbers(tmp_path / "whole"))
 
 
@@ -334,25 +294,20 @@ def test_a_csv_that_is_not_ours_is_left_as_it_was(content, capsys, tmp_path):
     assert list(tmp_path.iterdir()) == [csv]
 
 
-def test_rows_whose_runs_are_elsewhere_are_not_lost(smoke, capsys, tmp_path):
+def test_rows_whose_runs_are_elsewhere_are_not_lost(capsys, tmp_path):
+    assert run(*TINY, "--methods", "trivial", "--out", tmp_path) == 0
+    capsys.readouterr()
+    shutil.rmtree(tmp_path / "runs")
     csv = tmp_path / "results.csv"
-    csv.write_bytes((smoke / "results.csv").read_bytes())
+    before = csv.read_bytes()
     assert "would be lost" in complaint(capsys, *TINY, "--out", tmp_path)
-    assert csv.read_bytes() == (smoke / "results.csv").read_bytes()
+    assert csv.read_bytes() == before
 
 
 def test_an_output_folder_that_cannot_be_made(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     said = complaint(capsys, *TINY, "--out", tmp_path / "file" / "out")
     assert "cannot be made" in said
-
-
-def test_misspelt_task_as_a_subprocess(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.sweep", "--tasks", "additoin"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Did you mean 'addition'?" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_the_learning_rate_of_the_least_validation_error_is_taken(tmp_path):
@@ -454,7 +409,8 @@ OF_CLAIMS = [*ABLATIONS, "adaptive", "recursion", "search", "structured", "struc
 
 @pytest.mark.parametrize("name", OF_CLAIMS)
 def test_the_preset_of_every_claim_runs_at_a_tiny_size(name, tmp_path):
-    assert run("--preset", name, "--smoke", "--threads", 1, "--out", tmp_path) == 0
+    fewer = [] if name == "ablation-updates" else ["--train-iterations", 2]
+    assert run("--preset", name, "--smoke", *fewer, "--out", tmp_path) == 0
     results = read_results(tmp_path)
     assert (results["status"] == "ok").all()
     settings = {key for text in results["settings"] for key in json.loads(text)}
