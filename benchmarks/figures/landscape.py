@@ -60,5 +60,6 @@ def _path(panel: Axes, here: pd.DataFrame) -> None:
             label=name,
             linestyle="none",
             clip_on=False,
+            in_layout=False,  # a target far outside would leave the panels no room
         )
     panel.set(xlim=low, ylim=high)
