@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from benchmarks import training
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import rows, trace
 from benchmarks.problems import draw_test_problems, yardstick
-from benchmarks.registry import load_plugins, method_named
+from benchmarks.registry import load_plugins, method_named, task_named
 from benchmarks.runs import Evaluation, Run
 from benchmarks.settings import check_names, settings_for
+from irem_core.checkpoint import CONFIG, WEIGHTS
 from irem_core.checks import at_least
 from irem_core.method import Method
 from irem_core.types import Task
+
+PAPER = Path(__file__).parents[1] / "results" / "paper"
+"""The results of a clone of the repository that ``load`` reads by name."""
 
 
 def train(
@@ -44,9 +49,43 @@ def train(
     return training.trained(run, Path(folder) / run.key, how)[0]
 
 
-def load(folder: Path | str, device: torch.device | str = "cpu") -> Method:
-    """A trained method from the folder of its run. Raises UsageError if there is none."""
-    return training.load(Path(folder), device)[0]
+def load(
+    method: Path | str, task: str | None = None, *, device: torch.device | str = "cpu"
+) -> Method:
+    """A trained method: ``load("irem", "addition")``, or ``load("runs/mine/KEY")``.
+
+    With a ``task``, the method of this name that a clone of the repository has in results/paper,
+    seed 0. Without one, ``method`` is the folder of its run.
+
+    Raises UsageError for an unknown method or task, if the repository has no parameters of it, if
+    results/paper is not beside the package, and for a folder without a trained method.
+    """
+    folder = Path(method) if task is None else _published(str(method), task)
+    return training.load(folder, device)[0]
+
+
+def _published(method: str, task: str) -> Path:
+    """The folder in results/paper of the first seed of a method on a task."""
+    method_named(method)
+    task_named(task)
+    if not (PAPER / "runs").is_dir():
+        raise UsageError(
+            f"There is no {PAPER}: trained methods are in a clone of the repository, not in the "
+            "installed package. Clone it, or give the folder of a run."
+        )
+    found = {_trained_on(path): path.parent for path in sorted(PAPER.glob(f"runs/*/{WEIGHTS}"))}
+    if (method, task, 0) not in found:
+        known = ", ".join(sorted(f"{name} on {on}" for name, on, seed in found if seed == 0))
+        raise UsageError(
+            f"{PAPER} has no parameters of {method} on {task}; it has those of {known or 'none'}."
+        )
+    return found[method, task, 0]
+
+
+def _trained_on(weights: Path) -> tuple[str, str, int]:
+    """The method, the task and the seed of the run whose parameters a file holds."""
+    config = json.loads(weights.with_name(CONFIG).read_text())
+    return config["method"], config["task"]["name"], config["seed"]
 
 
 def evaluate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,15 @@ import pandas as pd
 import typer
 from filelock import Timeout
 
-from benchmarks.cli import run_app
+from baselines.structured import FeedforwardStructured, RecurrentStructured
+from benchmarks.cli import Plugins, run_app
 from benchmarks.evaluation import Trace, last_errors
 from benchmarks.execute import ERROR
+from benchmarks.registry import TASKS, learns, load_plugins
+from benchmarks.shown import shown_frames, shown_part
 from benchmarks.store import (
     ERRORS,
     EXAMPLES,
-    LANDSCAPE,
     MEASURED,
     ROWS,
     TRACE,
@@ -27,8 +30,33 @@ from benchmarks.store import (
     write_frame,
 )
 from irem_core.checkpoint import WEIGHTS, write_whole
+from irem_core.irem import IREM
+from irem_core.irem_structured import IREMStructured
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of results.")]
+
+MAIN = (
+    IREM.name,
+    IREMStructured.name,
+    RecurrentStructured.name,
+    FeedforwardStructured.name,
+)
+"""The methods whose parameters ``trim`` keeps unless it is told to keep all."""
+
+
+class Examples(StrEnum):
+    """What must be shown for ``trim`` to keep its examples."""
+
+    REPORT = "report"
+    FIGURES = "figures"
+
+
+class Weights(StrEnum):
+    """The methods whose parameters ``trim`` keeps, of seed 0."""
+
+    MAIN = "main"
+    ALL = "all"
+
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -80,18 +108,31 @@ def trim(
     problems: Annotated[
         int, typer.Option(min=2, help="The first so many keep their traces.")
     ] = 100,
+    examples: Annotated[
+        Examples,
+        typer.Option(help="Keep the examples of the report, or those of figures and tables alone."),
+    ] = Examples.REPORT,
+    weights: Annotated[
+        Weights,
+        typer.Option(help=f"Keep the parameters of {', '.join(MAIN)}, or of all that learn."),
+    ] = Weights.MAIN,
+    plugins: Plugins = None,
 ) -> None:
     """Cut down what takes much room, and keep what tables, figures and the sweep go on with.
 
-    What is kept: every row and curve, the error of every problem after the last step, traces of the
-    first problems, what every start of a search came to; of seed 0 the parameters, the answers to
-    one problem and the energy around them.
+    It keeps all rows and curves, the error of all problems after the last step, traces of the first
+    problems, and what every start of a search came to. Of the examples it keeps the first problem
+    of the evaluations that are shown, at the steps that are shown; of the energy landscapes those
+    that are shown; of the parameters those of seed 0.
     """
+    load_plugins(plugins)
     store, before = opened(folder), _megabytes(folder)
+    shown = _shown(store, examples is Examples.REPORT)
     for run in sorted(folder.glob("runs/*")):
         try:
             with store.lock(run.name).acquire(blocking=False):
-                _trim(run, store, problems)
+                _trim(run, store, problems, shown)
+                _trim_weights(run, store, weights)
         except Timeout:
             print(f"{run}: a process is at it, so it was left as it is")
     print(f"{folder}: {_megabytes(folder):.1f} MB, before {before:.1f} MB")
@@ -101,33 +142,69 @@ def _megabytes(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-def _trim(run: Path, store: Store, problems: int) -> None:
-    """A run, of which nothing is touched that is not finished."""
-    folders = [path for path in run.iterdir() if path.is_dir()]
-    rows = {folder: store.rows(run.name, folder.name) for folder in folders}
-    finished = [folder for folder in folders if rows[folder]]
-    for folder in finished:
-        _trim_evaluation(folder, problems)
-    if not finished or rows[finished[0]][0]["seed"] == 0:
-        return
-    for folder in finished:
-        for name in (EXAMPLES, LANDSCAPE):
-            (folder / name).unlink(missing_ok=True)
-    if len(finished) == len(folders):  # else what is left to do needs them
+def _shown(store: Store, report: bool) -> dict[str, set[Path]]:
+    """The evaluations whose examples and landscape are kept, by the name of the frame.
+
+    What is shown of a task is unknown while its plugin is not loaded, so all of it is kept.
+    """
+    results = store.collect()
+    known = results["task"].isin([*TASKS])
+    shown = shown_frames(store.folder, results[known], report)
+    unknown = {
+        evaluation
+        for key in results.loc[~known, "run_key"].unique()
+        for evaluation in store.run_folder(key).iterdir()
+    }
+    return {name: evaluations | unknown for name, evaluations in shown.items()}
+
+
+def _finished(run: Path, store: Store) -> dict[Path, dict[str, Any]]:
+    """The folders of a run's finished evaluations, each with its first row of results."""
+    rows = {path: store.rows(run.name, path.name) for path in run.iterdir() if path.is_dir()}
+    return {path: of_one[0] for path, of_one in rows.items() if of_one}
+
+
+def _trim(run: Path, store: Store, problems: int, shown: dict[str, set[Path]]) -> None:
+    """Trim the finished evaluations of a run."""
+    for evaluation in _finished(run, store):
+        _trim_trace(evaluation, problems)
+        for name, evaluations in shown.items():
+            if evaluation not in evaluations:
+                (evaluation / name).unlink(missing_ok=True)
+        _trim_examples(evaluation / EXAMPLES)
+
+
+def _trim_weights(run: Path, store: Store, weights: Weights) -> None:
+    """Remove the parameters of a run that is finished, unless they are to be kept."""
+    finished = _finished(run, store)
+    if not finished or any(path.is_dir() and path not in finished for path in run.iterdir()):
+        return  # the remaining evaluations need them
+    row = next(iter(finished.values()))
+    chosen = row["method"] in MAIN if weights is Weights.MAIN else learns(row["method"])
+    if row["seed"] != 0 or not chosen:
         (run / WEIGHTS).unlink(missing_ok=True)
 
 
-def _trim_evaluation(evaluation: Path, problems: int) -> None:
+def _trim_trace(evaluation: Path, problems: int) -> None:
+    """Cut the trace to the first problems, and write the last errors of all problems beside it."""
     traced = pd.read_parquet(evaluation / TRACE) if (evaluation / TRACE).exists() else None
-    if traced is not None and traced["problem"].max() >= problems:
-        if "mean_error" not in traced:  # else it was trimmed before
-            whole = Trace.from_frame(traced)
-            write_frame(evaluation / ERRORS, last_errors(whole, len(whole.errors) - 1))
-            traced["mean_error"] = whole.mean_errors[traced["step"]]
-        write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
-    if (evaluation / EXAMPLES).exists():
-        examples = pd.read_parquet(evaluation / EXAMPLES)
-        write_frame(evaluation / EXAMPLES, examples[examples["problem"] < 1])
+    if traced is None or traced["problem"].max() < problems:
+        return
+    if "mean_error" not in traced:  # else it was trimmed before
+        whole = Trace.from_frame(traced)
+        write_frame(evaluation / ERRORS, last_errors(whole, len(whole.errors) - 1))
+        traced["mean_error"] = whole.mean_errors[traced["step"]]
+    write_frame(evaluation / TRACE, traced[traced["problem"] < problems])
+
+
+def _trim_examples(path: Path) -> None:
+    """Cut examples to what is shown of them. A file that has no more than that is left alone."""
+    if not path.exists():
+        return
+    examples = pd.read_parquet(path)
+    kept = shown_part(examples)
+    if len(kept) < len(examples):
+        write_frame(path, kept)
 
 
 @app.command()

@@ -12,12 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from benchmarks.figures import look
-from benchmarks.lines import Cases, answering
+from benchmarks.lines import Cases
 from benchmarks.metrics import Array
-from benchmarks.store import EXAMPLES, read_trace
-
-PICTURES = 6  # of answers, in one figure
-FRAMES = 40  # of the animation
+from benchmarks.shown import example_steps, picture_steps, shown_answers
 
 
 def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
@@ -26,29 +23,14 @@ def answers(title: str, cases: Cases, folder: Path) -> Figure | None:
     Above the answers, last the target; below the absolute errors. The colours go over the range of
     the target, and of the error at the start.
     """
-    found = _example(title, cases, folder)
-    return None if found is None else _draw(*found)
+    shown = shown_answers(cases, folder)
+    return None if shown is None else _draw(f"{title}, {shown.label}", shown.first_problem)
 
 
 def animation(title: str, cases: Cases, folder: Path) -> FuncAnimation | None:
     """The same problem, picture by picture: the answer, its error, the target."""
-    found = _example(title, cases, folder)
-    return None if found is None else _animate(*found)
-
-
-def _example(title: str, cases: Cases, folder: Path) -> tuple[str, pd.DataFrame] | None:
-    for case, lines in reversed(answering(cases).items()):
-        for line in lines:
-            first = next(line.done.itertuples())
-            examples = read_trace(folder, first, EXAMPLES) if line.iterates else None
-            if examples is not None:
-                return f"{title}, {case}: {line.name}", examples[examples["problem"] == 0]
-    return None
-
-
-def shown_steps(last: int, count: int = PICTURES) -> list[int]:
-    """At most ``count`` steps, the start and the last one among them, close at first."""
-    return [*np.unique(np.geomspace(1, last + 1, count).round().astype(int) - 1)]
+    shown = shown_answers(cases, folder)
+    return None if shown is None else _animate(f"{title}, {shown.label}", shown.first_problem)
 
 
 def square(values: Array) -> Array:
@@ -78,7 +60,7 @@ def _animate(title: str, example: pd.DataFrame) -> FuncAnimation:
         error.set_title(f"{((given[step] - target) ** 2).mean():.2g}")
         return pictures
 
-    return FuncAnimation(figure, show, shown_steps(given.index.max(), FRAMES))
+    return FuncAnimation(figure, show, example_steps(given.index.max()))
 
 
 def _target_and_answers(example: pd.DataFrame) -> tuple[Array, pd.Series]:
@@ -89,7 +71,7 @@ def _target_and_answers(example: pd.DataFrame) -> tuple[Array, pd.Series]:
 
 def _draw(title: str, example: pd.DataFrame) -> Figure:
     target, given = _target_and_answers(example)
-    steps = shown_steps(given.index.max())
+    steps = picture_steps(given.index.max())
     figure, axes = look.grid(title, 2, len(steps) + 1, height=1.1)
     low, high = target.min(), target.max()
     worst = np.abs(given.iloc[0] - target).max()

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.figures import look
 from benchmarks.landscape import PLANES
-from benchmarks.lines import Cases, answering
-from benchmarks.store import LANDSCAPE, read_trace
+from benchmarks.lines import Cases
+from benchmarks.shown import shown_landscape
 
 SAID = {"principal": "principal directions of the descent", "random": "two random directions"}
 
@@ -21,12 +21,10 @@ def energy_landscape(title: str, cases: Cases, folder: Path) -> Figure | None:
 
     Over two planes through the last answer; what is not in a plane is projected onto it.
     """
-    for case, lines in reversed(answering(cases).items()):
-        for line in lines:
-            frame = read_trace(folder, next(line.done.itertuples()), LANDSCAPE)
-            if frame is not None:
-                return _draw(f"{title}, {case}: energy of {line.name}", frame)
-    return None
+    shown = shown_landscape(cases, folder)
+    if shown is None:
+        return None
+    return _draw(f"{title}, {shown.case}: energy of {shown.line.name}", shown.frame)
 
 
 def _draw(title: str, frame: pd.DataFrame) -> Figure:

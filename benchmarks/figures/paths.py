@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.figures import look
-from benchmarks.figures.answers import shown_steps, square
-from benchmarks.lines import Cases, answering
+from benchmarks.figures.answers import square
+from benchmarks.lines import Cases
 from benchmarks.metrics import Array
-from benchmarks.store import EXAMPLES, read_trace
-from irem_core.tasks import ShortestPath
+from benchmarks.shown import picture_steps, shown_paths
 
 
 def shortest_paths(title: str, cases: Cases, folder: Path) -> Figure | None:
@@ -24,14 +23,8 @@ def shortest_paths(title: str, cases: Cases, folder: Path) -> Figure | None:
     From the node where the right way has the most edges to its goal. One goes to the node through
     which the answer says that the rest is shortest, until one is at the goal or at a node again.
     """
-    for case, lines in answering(cases).items():
-        for line in lines:
-            first = next(line.done.itertuples())
-            graphs = line.rows["task"].iloc[0] == ShortestPath.name
-            examples = read_trace(folder, first, EXAMPLES) if line.iterates and graphs else None
-            if examples is not None:
-                return _draw(f"{title}, {case}: {line.name}", examples[examples["problem"] == 0])
-    return None
+    shown = shown_paths(cases, folder)
+    return None if shown is None else _draw(f"{title}, {shown.label}", shown.first_problem)
 
 
 def way(lengths: Array, distances: Array, start: int, goal: int) -> list[int]:
@@ -57,7 +50,7 @@ def _draw(title: str, example: pd.DataFrame) -> Figure:
     answers = by_kind["answer"].set_index("step")["values"].map(square)
     start, goal = _farthest(lengths, target)
     right = way(lengths, target, start, goal)
-    steps = shown_steps(answers.index.max())
+    steps = picture_steps(answers.index.max())
     figure, (axes,) = look.grid(title, 1, len(steps), height=1.5)
     for panel, step in zip(axes, steps, strict=True):
         found = way(lengths, answers[step], start, goal)

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,12 +27,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.cases import Comparison, comparisons, in_method_order
+from benchmarks.cases import Comparison
 from benchmarks.metrics import Array
+from benchmarks.shown import STEPS, explored, explorer_steps
 from benchmarks.store import EXAMPLES, TRACE, read_trace
 
 PROBLEMS = 2
-STEPS = 20
 FEWER_STEPS = (STEPS, 14, 10, 7, 5)
 BUDGET = 5_000_000  # characters
 NUMBERS = 50  # characters of a step, its error and its energy
@@ -65,10 +64,7 @@ class Example(NamedTuple):
 
 def explorer(folder: Path, results: pd.DataFrame, budget: int = BUDGET) -> Explorer:
     """The problems of a folder's results that the page shows."""
-    measured = results["status"].isin(["ok", "diverged"]) & (results["selection"] == "last")
-    # what diverged in training answered nothing
-    measured &= ~((results["status"] == "diverged") & results["steps_used"].isna())
-    shown = [(each, _lines(each)) for each in comparisons(results[measured])]
+    shown = explored(results)
     costs = [lines.apply(_cost, axis=1, result_type="reduce") for _, lines in shown]
     steps, lines_kept = _within(budget, [cost for each in costs for cost in each])
     made, missing, left = [], [], lines_kept
@@ -79,12 +75,6 @@ def explorer(folder: Path, results: pd.DataFrame, budget: int = BUDGET) -> Explo
         if cases:
             made.append({"title": comparison.title, "cases": cases})
     return Explorer(made, steps, sum(map(len, costs)) - lines_kept, missing)
-
-
-def _lines(comparison: Comparison) -> pd.DataFrame:
-    """A row per case and line: the lowest seed, with the most steps that it used."""
-    rows = comparison.rows.sort_values(["seed", "steps_used"], ascending=[True, False])
-    return in_method_order(rows).drop_duplicates(["case", "line"])
 
 
 def _cost(row: pd.Series) -> dict[int, int]:
@@ -128,7 +118,7 @@ def _examples(trace: pd.DataFrame, examples: pd.DataFrame, steps: int) -> Iterat
     for number in sorted(examples["problem"].unique())[:PROBLEMS]:
         own = examples[examples["problem"] == number]
         answers = own[own["kind"] == "answer"].sort_values("step")
-        answers = answers.iloc[spread(len(answers), steps)]
+        answers = answers[answers["step"].isin(explorer_steps(answers["step"].max(), steps))]
         numbers = trace[trace["problem"] == number].set_index("step").reindex(answers["step"])
         yield Example(
             int(number),
@@ -139,14 +129,6 @@ def _examples(trace: pd.DataFrame, examples: pd.DataFrame, steps: int) -> Iterat
             _exact(numbers["error"]),
             _exact(numbers["energy"]),
         )
-
-
-def spread(count: int, at_most: int) -> list[int]:
-    """The first of ``count`` places, the last, and some between, evenly on a logarithmic scale."""
-    places = np.geomspace(1, count, min(at_most, count)).round().astype(int) - 1
-    for place, following in pairwise(range(len(places))):  # where they are less than 1 apart
-        places[following] = max(places[following], places[place] + 1)
-    return places.tolist()
 
 
 def _values(examples: pd.DataFrame, kind: str) -> Array:

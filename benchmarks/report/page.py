@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +12,6 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from PIL import Image
 
 from benchmarks.claims import claims, sections
 from benchmarks.errors import UsageError
@@ -26,7 +24,6 @@ T = TypeVar("T")
 
 HERE = Path(__file__).parent
 NAME = "report.html"
-COLOURS = 256  # of a figure, which makes it a third as large
 LISTED = 100  # runs that are not ok, at most
 VERSIONS = ("python", "torch", "torch_geometric", "numpy", "driver")
 
@@ -127,11 +124,8 @@ def caption(figure: Path) -> str:
 
 
 def embedded(figure: Path) -> str:
-    """A figure as an address that has it in itself, with few colours."""
-    buffer = BytesIO()
-    with Image.open(figure) as image:
-        image.convert("RGB").quantize(COLOURS).save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+    """A figure as an address that contains the bytes of its file."""
+    return f"data:image/png;base64,{b64encode(figure.read_bytes()).decode()}"
 
 
 def _figures(folder: Path) -> list[Path]:

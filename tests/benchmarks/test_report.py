@@ -16,7 +16,8 @@ from benchmarks.judging import Claim
 from benchmarks.report import page as of_page
 from benchmarks.report import write_report
 from benchmarks.report.__main__ import report
-from benchmarks.report.explorer import LARGEST, LOST, ZERO, differences, explorer, spread
+from benchmarks.report.explorer import LARGEST, LOST, ZERO, differences, explorer
+from benchmarks.shown import spread
 from benchmarks.store import read_results, read_trace
 from benchmarks.sweep import sweep
 from benchmarks.tables import Table
