@@ -75,11 +75,19 @@ def _published(method: str, task: str) -> Path:
         )
     found = {_trained_on(path): path.parent for path in sorted(PAPER.glob(f"runs/*/{WEIGHTS}"))}
     if (method, task, 0) not in found:
-        known = ", ".join(sorted(f"{name} on {on}" for name, on, seed in found if seed == 0))
         raise UsageError(
-            f"{PAPER} has no parameters of {method} on {task}; it has those of {known or 'none'}."
+            f"{PAPER} has no parameters of {method} on {task}. It has those of {_listed(found)}."
         )
     return found[method, task, 0]
+
+
+def _listed(runs: Iterable[tuple[str, str, int]]) -> str:
+    """The tasks of all methods with seed 0, as text."""
+    tasks: dict[str, list[str]] = {}
+    for method, task, seed in sorted(runs):
+        if seed == 0:
+            tasks.setdefault(method, []).append(task)
+    return "; ".join(f"{name} on {', '.join(on)}" for name, on in tasks.items()) or "no method"
 
 
 def _trained_on(weights: Path) -> tuple[str, str, int]:

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from benchmarks.errors import UsageError
 from irem_core import Addition
 
 SETTINGS = {"hidden": 8, "train_iterations": 4, "batch": 8, "replayed": 4, "stored": 4}
+WITHOUT_REPLAY = {"hidden": 8, "train_iterations": 4, "batch": 8}
+ROOT = Path(__file__).parents[2]
 
 
 def test_train_load_evaluate_solve(tmp_path):
@@ -30,6 +33,48 @@ def test_training_again_loads_what_is_there(tmp_path):
     assert weights.stat().st_mtime_ns == before
 
 
+@pytest.fixture
+def paper(tmp_path, monkeypatch):
+    """A folder in the place of results/paper, with two methods; of one there is no seed 0."""
+    train("irem", Addition(size=2), tmp_path / "runs", **SETTINGS)
+    train("feedforward", Addition(size=2), tmp_path / "runs", seed=1, **WITHOUT_REPLAY)
+    monkeypatch.setattr("benchmarks.api.PAPER", tmp_path)
+    return tmp_path
+
+
+def test_a_method_of_the_repository_is_loaded_by_name(paper):
+    method = load("irem", "addition")
+    assert (method.name, method.task) == ("irem", Addition(size=2))
+    configs = {path.parent: json.loads(path.read_text()) for path in paper.rglob("config.json")}
+    (folder,) = [path for path, config in configs.items() if config["method"] == "irem"]
+    by_folder = load(str(folder), device="cpu").state_dict()
+    assert all(torch.equal(tensor, by_folder[name]) for name, tensor in method.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "message"),
+    [
+        ("iremm", "addition", "Did you mean 'irem'"),
+        ("irem", "adition", "Did you mean 'addition'"),
+        (
+            "irem",
+            "inverse",
+            r"no parameters of irem on inverse. It has those of irem on addition\.",
+        ),
+        ("feedforward", "addition", "no parameters of feedforward on addition"),  # of another seed
+    ],
+)
+def test_a_method_that_the_repository_does_not_have_is_named(paper, method, task, message):
+    with pytest.raises(UsageError, match=message):
+        load(method, task)
+
+
+def test_without_a_clone_of_the_repository_it_is_said_where_methods_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.api.PAPER", tmp_path / "results" / "paper")
+    with pytest.raises(UsageError, match="are in a clone of the repository"):
+        load("irem", "addition")
+
+
 def test_mistakes_are_named(tmp_path):
     with pytest.raises(UsageError, match="Did you mean 'irem'"):
         train("iremm", Addition(size=2), tmp_path)
@@ -47,9 +92,9 @@ def test_mistakes_are_named(tmp_path):
 
 
 def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
-    readme = Path(__file__).parents[2] / "README.md"
-    examples = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmarks.api.PAPER", ROOT / "results" / "paper")
     names = {}
     for example in examples:
         if "SLURMCluster" in example:  # there is none to run it on

@@ -3,16 +3,22 @@
 import json
 import shutil
 from contextlib import ExitStack
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.animation import PillowWriter
 
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app
+from benchmarks.figures.answers import animation, answers
+from benchmarks.figures.landscape import energy_landscape
 from benchmarks.lines import lines
 from benchmarks.measures import measures
+from benchmarks.report.explorer import explorer
 from benchmarks.results import app
 from benchmarks.schema import read_results
+from benchmarks.shown import drawn, example_steps
 from benchmarks.store import Store
 from benchmarks.sweep import run_command, sweep
 
@@ -102,16 +108,107 @@ def test_what_is_trimmed_is_as_good_as_the_whole(folder, capsys):
     for path in starts:
         assert (folder / path.relative_to(whole)).read_bytes() == path.read_bytes()
     for path in whole.glob("runs/*/*/rows.json"):
-        first = json.loads(path.read_text())[0]["seed"] == 0
+        first = json.loads(path.read_text())[0]
         kept = folder / path.relative_to(whole)
-        for name in ("examples.parquet", "landscape.parquet", "../method.safetensors"):
-            assert (kept.parent / name).exists() == (first and (path.parent / name).exists())
+        examples = kept.with_name("examples.parquet")
+        assert examples.exists() == (first["seed"] == 0)  # the explorer shows all methods
+        weights = first["seed"] == 0 and first["method"] == "irem"
+        assert (path.parents[1] / "method.safetensors").exists()
+        assert (kept.parents[1] / "method.safetensors").exists() == weights
+    assert len(list(whole.glob("runs/*/*/landscape.parquet"))) > 1
+    assert len(list(folder.glob("runs/*/*/landscape.parquet"))) == 1  # that of the figure
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert run("trim", folder, "--problems", 3) == 0  # once more
     assert before == {path: path.read_bytes() for path in before}
     assert run("trim", folder, "--problems", 2) == 0  # and the errors are of all problems yet
     for path, content in before.items():
         assert (path.read_bytes() == content) == (path.name != "trace.parquet")
+
+
+def test_a_file_whose_content_stays_is_not_written(folder):
+    assert run("trim", folder) == 0
+    for path in folder.glob("runs/*/*/*.parquet"):  # as another version may have written them
+        pd.read_parquet(path).to_parquet(path, compression="gzip", index=False)
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*")}
+    assert run("trim", folder) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*")}
+
+
+def test_examples_are_cut_to_the_steps_that_are_shown(folder):
+    swept(folder, "--methods", "irem", "--steps", "1,60")
+    assert run("trim", folder) == 0
+    steps = []
+    for path in folder.glob("runs/*/*/examples.parquet"):
+        examples = pd.read_parquet(path)
+        assert set(examples["problem"]) == {0}
+        assert set(examples["kind"]) == {"input", "target", "answer"}
+        answers = examples.loc[examples["kind"] == "answer", "step"]
+        steps.append(answers.tolist())
+        assert answers.tolist() == example_steps(answers.max())
+    assert max(map(max, steps)) == 60
+    assert max(map(len, steps)) < 30
+
+
+def pictures(folder, tmp_path):
+    """The figures that show an example or a landscape, as files of few pixels."""
+    (comparison,) = comparisons(drawn(read_results(folder, made=False)))
+    cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+    for make in (answers, energy_landscape):
+        make("Addition", cases, folder).savefig(tmp_path / f"{make.__name__}.png", dpi=50)
+    moving = animation("Addition", cases, folder)
+    moving.save(tmp_path / "animation.gif", writer=PillowWriter(fps=4), dpi=30)
+    return {path.name: path.read_bytes() for path in tmp_path.glob("*.*")}
+
+
+def test_figures_and_report_of_what_is_trimmed_are_the_same(folder, tmp_path):
+    """Beside a folder whose examples are cut to the first problem alone, of which they are."""
+    swept(folder, "--methods", "irem", "--steps", "1,60")
+    whole = Path(shutil.copytree(folder, tmp_path / "whole"))
+    for path in whole.glob("runs/*/*/examples.parquet"):
+        examples = pd.read_parquet(path)
+        examples[examples["problem"] == 0].to_parquet(path, index=False)
+    assert run("trim", folder, "--problems", 1000) == 0
+    assert pictures(folder, tmp_path) == pictures(whole, tmp_path)
+    results = read_results(folder)
+    made = explorer(folder, results)
+    assert made == explorer(whole, results)
+    assert explorer(folder, results, 5_000) == explorer(whole, results, 5_000)
+    (of_case, *_) = made.comparisons[0]["cases"]
+    assert len(of_case["lines"][0]["problems"][0]["steps"]) == 20
+
+
+def test_without_a_report_examples_are_those_of_figures_alone(folder, tmp_path):
+    before = pictures(folder, tmp_path)
+    assert run("trim", folder, "--examples", "figures") == 0
+    (examples,) = folder.glob("runs/*/*/examples.parquet")
+    row = json.loads(examples.with_name("rows.json").read_text())[0]
+    assert (row["method"], row["difficulty"], row["seed"]) == ("irem", "harder", 0)
+    assert pictures(folder, tmp_path) == before
+
+
+def test_parameters_of_other_methods_are_kept_if_asked_for(folder):
+    for path in folder.glob("runs/*/*/rows.json"):
+        rows = json.loads(path.read_text())
+        if rows[0]["method"] == "irem":
+            path.write_text(json.dumps([row | {"method": "of_a_plugin"} for row in rows]))
+    other = shutil.copytree(folder, folder.parent / "other")
+    assert run("trim", folder, "--weights", "all") == 0
+    seeds = [
+        json.loads(next(path.parent.glob("*/rows.json")).read_text())[0]["seed"]
+        for path in folder.glob("runs/*/method.safetensors")
+    ]
+    assert seeds == [0]  # trivial predictors do not learn
+    assert run("trim", other) == 0
+    assert not list(other.glob("runs/*/method.safetensors"))
+
+
+def test_of_a_task_that_is_not_loaded_all_examples_are_kept(folder):
+    for path in folder.glob("runs/*/*/rows.json"):
+        rows = json.loads(path.read_text())
+        path.write_text(json.dumps([row | {"task": "of_a_plugin"} for row in rows]))
+    names = {path for path in folder.glob("runs/*/*/*") if path.name != "rows.json"}
+    assert run("trim", folder, "--examples", "figures") == 0
+    assert names <= {*folder.glob("runs/*/*/*")}
 
 
 def test_of_what_is_trimmed_errors_are_the_same_and_nothing_is_left_to_do(folder):

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,7 +16,7 @@ from benchmarks.pipeline import with_options
 from benchmarks.preset import checked, read_preset
 from benchmarks.runs import Run, plan
 from benchmarks.schema import read_results
-from benchmarks.store import Store
+from benchmarks.store import Store, write_frame
 from benchmarks.test_overhead import DOES_NOTHING
 from benchmarks.training import Execution
 
@@ -203,3 +204,29 @@ def test_settings_that_came_later_change_no_key(folder):
     for path in configs:
         run = Run.from_config(json.loads(path.read_text()))
         assert run.key == path.parent.name
+
+
+def test_frames_are_equal_bit_for_bit_when_they_are_read(tmp_path):
+    noise = np.random.default_rng(0).normal(size=1000)
+    noise[:5] = [np.nan, np.inf, -np.inf, -0.0, 5e-324]
+    frame = pd.DataFrame(
+        {
+            "problem": np.arange(1000, dtype=np.int32),
+            "kind": ["input", "target"] * 500,
+            "solved": [True, False] * 500,
+            "error": noise,
+            "energy": noise.astype(np.float32),
+            "values": [noise[i : i + 3].astype(np.float32) for i in range(1000)],
+        }
+    )
+    write_frame(tmp_path / "new.parquet", frame)
+    frame.to_parquet(tmp_path / "old.parquet", compression="zstd", index=False)
+    new, old = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("new", "old"))
+    assert new.dtypes.to_dict() == old.dtypes.to_dict()
+    for name in ("error", "energy"):
+        assert new[name].to_numpy().tobytes() == frame[name].to_numpy().tobytes()
+    assert [each.tobytes() for each in new["values"]] == [e.tobytes() for e in frame["values"]]
+    for name in ("problem", "kind", "solved"):
+        assert new[name].tolist() == old[name].tolist()
+    sizes = [(tmp_path / f"{name}.parquet").stat().st_size for name in ("new", "old")]
+    assert sizes[0] < sizes[1]  # of noise little can be saved

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import rc_context
+from PIL import Image
 
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
-from benchmarks.figures import look
+from benchmarks.errors import UsageError
+from benchmarks.figures import DPI, _write_png, look, write_figures
 from benchmarks.figures.__main__ import figures
 from benchmarks.figures.ablation import ablations
 from benchmarks.figures.answers import answers
@@ -39,9 +41,9 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def written(command, folder: Path) -> dict[str, bytes]:
+def written(command, folder: Path, *options: str) -> dict[str, bytes]:
     with pytest.raises(SystemExit) as ended:
-        run_command(command, [str(folder)])
+        run_command(command, [str(folder), *options])
     assert ended.value.code == 0
     return {path.name: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
 
@@ -187,12 +189,69 @@ def test_every_figure_is_drawn_from_csv_and_traces(made_up):
     energies = {("irem", 0): [[5 - t] * 40 for t in range(5)]}
     for size, difficulty in ((10, "same"), (15, "harder")):
         folder = made_up(BOTH, ShortestPath(), size, difficulty, energies)
-    written(figures, folder)
+    written(figures, folder, "--formats", "png,pdf,gif")
     names = {path.stem for path in folder.glob("figures/*.pdf")}
+    assert names == {path.stem for path in folder.glob("figures/*.png")}
     of_task = {"error_against_steps", "error_against_cost", "error_by_size", "extrapolation"}
     of_task |= {"when_to_stop", "answers", "at_equal_operations", "paths"}
     assert names == {f"{name}_shortest_path" for name in of_task} | {"skill", "skill_profile"}
     assert [path.name for path in folder.glob("figures/*.gif")] == ["animation_shortest_path.gif"]
+
+
+def test_figures_are_png_with_a_palette_unless_others_are_asked_for(made_up):
+    folder = made_up(BOTH)
+    written(figures, folder)
+    pictures = sorted(folder.glob("figures/*"))
+    assert {path.suffix for path in pictures} == {".png"}
+    for path in pictures:
+        with Image.open(path) as image:
+            assert image.mode == "P"
+            assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_a_palette_keeps_frequent_colours_and_changes_others_little(tmp_path):
+    figure, ((panel,),) = look.grid("A gradient", 1, 1)
+    panel.imshow(np.arange(400).reshape(20, 20), cmap="viridis")
+    figure.savefig(tmp_path / "all.png", dpi=DPI)
+    _write_png(tmp_path / "few.png", figure)
+    every, few = (
+        np.asarray(Image.open(tmp_path / name).convert("RGB"), dtype=int)
+        for name in ("all.png", "few.png")
+    )
+    assert np.abs(every - few).mean() < 0.5
+    assert (few[every.min(axis=2) == 255] == 255).all()
+    assert (tmp_path / "few.png").stat().st_size < (tmp_path / "all.png").stat().st_size
+
+
+def test_several_processes_draw_the_same_files(made_up):
+    folder = made_up(BOTH)  # a comparison, and the figures about all results
+    paths = write_figures(folder, ["png"])
+    alone = {path: path.read_bytes() for path in paths}
+    for path in paths:
+        path.unlink()
+    assert write_figures(folder, ["png"], jobs=2) == paths
+    assert {path: path.read_bytes() for path in paths} == alone
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [("png,jpeg", "Unknown format 'jpeg'"), ("", "Unknown format ''")],
+)
+def test_an_unknown_format_is_a_clear_sentence(made_up, formats, message, capsys):
+    folder = made_up(BOTH)
+    with pytest.raises(SystemExit) as ended:
+        run_command(figures, [str(folder), "--formats", formats])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not list(folder.glob("figures/*"))
+
+
+def test_no_format_and_no_job_are_clear_sentences(made_up):
+    folder = made_up(BOTH)
+    with pytest.raises(UsageError, match="at least one format of png, pdf, gif"):
+        write_figures(folder, [])
+    with pytest.raises(UsageError, match="at least 1 job, not by 0"):
+        write_figures(folder, jobs=0)
 
 
 def test_a_figure_of_the_first_problems_says_so_and_shows_them_alone(made_up):
@@ -217,8 +276,9 @@ def test_without_traces_figures_are_drawn_from_the_budgets(made_up):
     folder = made_up(BOTH)
     for path in folder.glob("runs/*/*/*.parquet"):
         path.unlink()
-    written(figures, folder)
+    written(figures, folder, "--formats", "png,pdf,gif")
     names = {path.stem for path in folder.glob("figures/*.pdf")}
+    assert names == {path.stem for path in folder.glob("figures/*.png")}
     assert names == {
         "error_against_steps_addition_3",
         "error_against_cost_addition_3",

@@ -7,9 +7,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from benchmarks.cli import run_command
+from benchmarks.cli import run_app, run_command
 from benchmarks.errors import UsageError
 from benchmarks.execute import give_up
+from benchmarks.results import app
 from benchmarks.store import CASE, Store
 from benchmarks.sweep import sweep
 from benchmarks.verify import _drawn, _is_within, verify
@@ -61,6 +62,16 @@ def test_a_run_comes_again_from_its_key(folder, key, capsys):
     assert f"{key}: irem on addition(size=3), seed 0; made 20" in said
     assert "The numbers come again, in every bit." in said
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_trimmed_run_comes_again_without_its_parameters(folder, key, capsys, monkeypatch):
+    monkeypatch.setattr("benchmarks.results.MAIN", ())  # as if the method were none of these
+    with pytest.raises(SystemExit):
+        run_app(app, ["trim", str(folder), "--problems", "2"])
+    assert not (folder / "runs" / key / "method.safetensors").exists()
+    code, said = verified(capsys, folder, "--run", key)
+    assert code == 0
+    assert "The numbers come again, in every bit." in said
 
 
 def test_other_numbers_do_not_come_again(folder, key, capsys):
