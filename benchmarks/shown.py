@@ -60,7 +60,7 @@ def explored(results: pd.DataFrame) -> list[tuple[Comparison, pd.DataFrame]]:
     measured = results["status"].isin(["ok", "diverged"]) & (results["selection"] == "last")
     # a method that diverged in training gave no answers
     measured &= ~((results["status"] == "diverged") & results["steps_used"].isna())
-    return [(each, _lowest_seeds(each)) for each in comparisons(results[measured])]
+    return [(part, _lowest_seeds(part)) for part in comparisons(results[measured])]
 
 
 def _lowest_seeds(comparison: Comparison) -> pd.DataFrame:
@@ -116,13 +116,14 @@ def shown_sums(comparison: Comparison, folder: Path) -> list[Shown]:
         {line.name: line for line in lines(comparison, folder, case) if line.learns}
         for case in comparison.cases
     ]
-    done = [{name for name, line in each.items() if len(line.done)} for each in by_case]
-    names = [name for name in by_case[0] if all(name in each for each in done)]
+    done = [{name for name, line in of_case.items() if len(line.done)} for of_case in by_case]
+    names = [name for name in by_case[0] if all(name in finished for finished in done)]
     if not names:
         return []
-    curves = [each[names[0]] for each in by_case]
+    curves = [of_case[names[0]] for of_case in by_case]
     found = [_of_first_seed(line.case, line, folder, EXAMPLES) for line in curves]
-    return [] if None in found else [each for each in found if each]
+    sums = [shown for shown in found if shown]
+    return sums if len(sums) == len(found) else []
 
 
 def shown_frames(folder: Path, results: pd.DataFrame, report: bool) -> dict[str, set[Path]]:
@@ -157,7 +158,7 @@ def _in_figures(folder: Path, results: pd.DataFrame) -> Iterator[tuple[str, Path
 def _in_tables(folder: Path, results: pd.DataFrame) -> Iterator[tuple[str, Path]]:
     for comparison in comparisons(answered(results)):
         if comparison.nested:
-            yield from ((EXAMPLES, each.evaluation) for each in shown_sums(comparison, folder))
+            yield from ((EXAMPLES, shown.evaluation) for shown in shown_sums(comparison, folder))
 
 
 def _in_explorer(folder: Path, results: pd.DataFrame) -> Iterator[tuple[str, Path]]:

@@ -160,7 +160,7 @@ def _figures(drawing: Drawing) -> Iterator[tuple[str, Figure | FuncAnimation]]:
         "paths": shortest_paths(title, cases, folder),
         "effort": effort(title, cases),
     }
-    figures |= {f"ablation_{method}": each for method, each in ablations(title, cases)}
+    figures |= {f"ablation_{method}": figure for method, figure in ablations(title, cases)}
     yield from ((f"{kind}_{name}", figure) for kind, figure in figures.items() if figure)
 
 

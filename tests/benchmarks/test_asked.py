@@ -114,9 +114,9 @@ def test_figures_are_drawn(folder):
     names = {path.name for path in folder.glob("figures/*")}
     assert {
         "recursion_addition_a_3.png",
-        "recursion_addition_a_3_scale_2_0.pdf",
+        "recursion_addition_a_3_scale_2_0.png",
         "landscape_addition_3.png",
-        "animation_addition_3.gif",
+        "answers_addition_3.png",
         "effort_addition_3.png",
         "ablation_irem_addition_3.png",
     } <= names

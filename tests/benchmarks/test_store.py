@@ -225,7 +225,7 @@ def test_frames_are_equal_bit_for_bit_when_they_are_read(tmp_path):
     assert new.dtypes.to_dict() == old.dtypes.to_dict()
     for name in ("error", "energy"):
         assert new[name].to_numpy().tobytes() == frame[name].to_numpy().tobytes()
-    assert [each.tobytes() for each in new["values"]] == [e.tobytes() for e in frame["values"]]
+    assert [v.tobytes() for v in new["values"]] == [v.tobytes() for v in frame["values"]]
     for name in ("problem", "kind", "solved"):
         assert new[name].tolist() == old[name].tolist()
     sizes = [(tmp_path / f"{name}.parquet").stat().st_size for name in ("new", "old")]

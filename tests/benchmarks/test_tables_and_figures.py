@@ -214,12 +214,12 @@ def test_a_palette_keeps_frequent_colours_and_changes_others_little(tmp_path):
     panel.imshow(np.arange(400).reshape(20, 20), cmap="viridis")
     figure.savefig(tmp_path / "all.png", dpi=DPI)
     _write_png(tmp_path / "few.png", figure)
-    every, few = (
+    whole, few = (
         np.asarray(Image.open(tmp_path / name).convert("RGB"), dtype=int)
         for name in ("all.png", "few.png")
     )
-    assert np.abs(every - few).mean() < 0.5
-    assert (few[every.min(axis=2) == 255] == 255).all()
+    assert np.abs(whole - few).mean() < 0.5
+    assert (few[whole.min(axis=2) == 255] == 255).all()
     assert (tmp_path / "few.png").stat().st_size < (tmp_path / "all.png").stat().st_size
 
 
