@@ -67,11 +67,14 @@ def execute_all(
     return failed
 
 
-def write_output(store: Store) -> None:
-    """Write tables, claims and figures of the results, and print the tables and where it all is."""
+def write_output(store: Store, jobs: int) -> None:
+    """Write tables, claims and figures of the results, and print the tables and where it all is.
+
+    Figures are drawn by ``jobs`` processes.
+    """
     print(write_tables(store.folder))
     write_claims(store.folder)
-    for path in write_figures(store.folder):
+    for path in write_figures(store.folder, jobs=jobs):
         print(path)
     print(store.csv)
 

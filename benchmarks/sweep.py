@@ -119,7 +119,7 @@ def sweep(
         print(describe(planned, store, max(workers, 1)))
         return
     failed = pipeline.execute_all(planned, phases, store, workers, backend, scheduler)
-    pipeline.write_output(store)
+    pipeline.write_output(store, jobs=workers if backend == "loky" else cores())
     if failed:
         table = store.folder / "table.md"
         print(f"{len(failed)} of {len(planned)} runs did not finish; see {table}.")

@@ -63,13 +63,13 @@ def write_figures(folder: Path, formats: Iterable[str] = ("png",), jobs: int = 1
     """
     if jobs < 1:
         raise UsageError(f"Figures are drawn by at least 1 job, not by {jobs}.")
-    tasks = drawings(folder, checked_formats(formats))
+    tasks = drawings(folder.resolve(), checked_formats(formats))  # processes may be elsewhere
     (folder / "figures").mkdir(exist_ok=True)
     if jobs == 1:
         written = map(draw, tasks)
     else:
         written = Parallel(jobs)(delayed(draw)(task) for task in tasks)
-    return [path for paths in written for path in paths]
+    return [folder / "figures" / path.name for paths in written for path in paths]
 
 
 def checked_formats(formats: Iterable[str]) -> tuple[str, ...]:

@@ -89,4 +89,4 @@ def examples(errors, size, task):
 def no_figures(request, monkeypatch):
     """Drawing takes longer than what most tests sweep; those marked ``draws`` do it."""
     if "draws" not in request.keywords:
-        monkeypatch.setattr("benchmarks.pipeline.write_figures", lambda folder: [])
+        monkeypatch.setattr("benchmarks.pipeline.write_figures", lambda folder, jobs: [])

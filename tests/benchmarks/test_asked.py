@@ -140,7 +140,7 @@ def test_how_hard_a_problem_is_is_in_the_trace(folder):
 
 def test_a_row_is_read_with_the_trace_of_its_own_budget(folder, tmp_path, monkeypatch):
     """An expression has an evaluation for every budget, all of them of one run and case."""
-    monkeypatch.setattr("benchmarks.pipeline.write_figures", lambda folder: [])
+    monkeypatch.setattr("benchmarks.pipeline.write_figures", lambda folder, jobs: [])
     out = tmp_path / "out"
     for steps in ("1", "3"):
         arguments = ["--preset", str(folder.parent / "own.toml"), "--methods", "irem,trivial"]
