@@ -40,8 +40,9 @@ def run_all(
     """
     ends: dict[str, str] = {}
     plugins = {*ADDED.values()}
-    runs = [run for job, _ in jobs for run, _ in job]
-    with _distributing(backend, scheduler), Display(store, runs) as display:
+    planned = [job for job, _ in jobs]
+    at_a_time = workers if backend == "loky" else len(jobs)  # a cluster may grow
+    with _distributing(backend, scheduler), Display(store, planned, at_a_time) as display:
         waiting = dict(enumerate(jobs))
         while waiting:
             work = (

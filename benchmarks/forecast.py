@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-import pandas as pd
-
 from benchmarks.execute import is_done
-from benchmarks.registry import METHODS
-from benchmarks.runs import Planned, Run
+from benchmarks.runs import Planned
 from benchmarks.settings import Settings
 from benchmarks.store import Store
+from benchmarks.time_left import expected_seconds
 
 
 def describe(planned: Planned, store: Store, workers: int) -> str:
@@ -23,9 +19,9 @@ def describe(planned: Planned, store: Store, workers: int) -> str:
         tests += f"; also {', '.join(ways)}" if ways else ""
         said = "done"
         if not is_done(run, evaluations, store):
-            seconds = expected_seconds(run, len(evaluations), past)
-            known, left = known and seconds is not None, left + (seconds or 0.0)
-            said = "to do" if seconds is None else f"to do, about {seconds:.0f} s"
+            expected = expected_seconds(run, len(evaluations), past)
+            known, left = known and expected is not None, left + (expected.total if expected else 0)
+            said = "to do" if expected is None else f"to do, about {expected.total:.0f} s"
         steps = evaluations[0].steps[-1]
         lines.append(f"{run.key}  {run}: {tests}; up to {steps} steps; {said}")
     undone = sum("; to do" in line for line in lines)
@@ -36,21 +32,3 @@ def describe(planned: Planned, store: Store, workers: int) -> str:
 
 def _said(settings: Settings) -> str:
     return " ".join(f"{name}={value}" for name, value in settings.items())
-
-
-def expected_seconds(run: Run, evaluations: int, past: pd.DataFrame) -> float | None:
-    """By the median run of the method on the task: time per update, and per evaluation.
-
-    None where there is no such run.
-    """
-    like = past[(past["task"] == run.task.name) & (past["method"] == run.method)]
-    like = like[like["size"] == run.task.size] if run.task.domain == "matrix" else like
-    like = like.dropna(subset="evaluation_seconds")
-    if like.empty:
-        return None
-    testing = evaluations * like["evaluation_seconds"].median()
-    if not METHODS[run.method].learns:
-        return float(testing)
-    rates = like["settings"].map(lambda text: len(json.loads(text).get("learning_rates") or [1]))
-    updates = rates * like["train_iterations"].clip(lower=1)  # one rate's stand in the results
-    return float(testing + (like["train_seconds"] / updates).median() * run.training.updates)

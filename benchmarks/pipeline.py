@@ -57,14 +57,30 @@ def execute_all(
     """Execute what is not done yet, phase by phase. Returns the keys of the runs that failed."""
     store.prepare()
     store.ask(asked_of(planned))
+    _say_what_is_left(phases, store, workers)
     failed: set[str] = set()
     with stopping_at_once(store):
         for phase in phases:
             undone = [(job, how) for job, how in phase if _is_to_do(job, store, failed)]
-            ends = run_all(undone, store, workers, backend, scheduler)
-            failed |= {key for key, status in ends.items() if status != "ok"}
+            if undone:
+                ends = run_all(undone, store, workers, backend, scheduler)
+                failed |= {key for key, status in ends.items() if status != "ok"}
     store.collect()
     return failed
+
+
+def _say_what_is_left(
+    phases: list[list[tuple[Planned, Execution]]], store: Store, workers: int
+) -> None:
+    """Say on standard error how many runs are left, before the first of them begins."""
+    runs: dict[str, bool] = {}  # whether a run has something left, by key
+    for phase in phases:
+        for job, _ in phase:
+            for run, evaluations in job:
+                runs[run.key] = runs.get(run.key, False) or not is_done(run, evaluations, store)
+    at_a_time = f", {workers} at a time" if workers > 0 else ""  # a cluster decides for itself
+    left = f"{sum(runs.values())} of {len(runs)} runs are left to do{at_a_time}."
+    print(f"{left} Results go to {store.folder}.", file=sys.stderr, flush=True)
 
 
 def write_output(store: Store, jobs: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,11 +20,11 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
-from benchmarks.runs import Run
+from benchmarks.runs import Evaluation, Planned, Run
 from benchmarks.store import Store
+from benchmarks.time_left import TimeLeft, duration
 
 BEAT = 0.5  # seconds between two looks
 LINE = 15.0  # seconds between two lines where there is no terminal
@@ -32,44 +33,57 @@ LINE = 15.0  # seconds between two lines where there is no terminal
 class Heartbeat:
     """Writes the number of updates done to a file, at most once a beat.
 
-    ``with Heartbeat(path) as heartbeat``: afterwards nothing of it is left.
+    A reader finds a whole number in it at any time. ``with Heartbeat(path) as heartbeat``:
+    afterwards nothing of it is left.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.part = path.with_name(f"{path.name}.part")
         self.written = 0.0
 
     def __enter__(self) -> Self:
-        self.path.unlink(missing_ok=True)  # of a run that was cut off
+        self._remove()  # files of a run that was cut off
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.path.unlink(missing_ok=True)
+        self._remove()
 
     def __call__(self, done: int) -> None:
         if time.monotonic() - self.written > BEAT:
             self.written = time.monotonic()
-            self.path.write_text(str(done))
+            self.part.write_text(str(done))
+            self.part.replace(self.path)
+
+    def _remove(self) -> None:
+        for path in (self.path, self.part):
+            path.unlink(missing_ok=True)
 
 
 class Display:
-    """Shows a sweep while it runs: ``with Display(store, runs) as display``."""
+    """Shows a sweep while it runs: ``with Display(store, jobs, workers) as display``.
 
-    def __init__(self, store: Store, runs: list[Run]) -> None:
+    jobs: what is still to do; the runs of one job are trained in one computation.
+    workers: number of jobs that are executed at a time.
+    """
+
+    def __init__(self, store: Store, jobs: Sequence[Planned], workers: int) -> None:
         self.store = store
-        self.runs = {run.key: run for run in runs}
+        self.runs = {run.key: (run, evaluations) for job in jobs for run, evaluations in job}
+        self.time_left = TimeLeft(jobs, store.frame(), workers)
         self.console = Console(stderr=True)
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.sweep = self.bars.add_task("runs", total=len(runs))
+        self.sweep = self._bar("runs", len(self.runs))
         self.training: dict[str, Task] = {}
+        self.trained: set[str] = set()
         self.over = threading.Event()
         self.watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -86,11 +100,16 @@ class Display:
     ) -> None:
         self.over.set()
         self.watcher.join()
+        if error is None:  # every run has been executed
+            self.bars.update(self.sweep.id, left="")
         self.bars.stop()
 
     def finished(self, run: Run, status: str) -> None:
         """A run is done, well or not."""
-        self.bars.advance(self.sweep)
+        _, evaluations = self.runs[run.key]
+        rows = [self.store.rows(run.key, e.key(run.task)) for e in evaluations]
+        self.time_left.finish(run, [row for group in rows for row in group])
+        self.bars.advance(self.sweep.id)
         if status != "ok" or not self.console.is_terminal:
             self.console.print(f"{self._count()}: {_label(run)} {status}", soft_wrap=True)
 
@@ -106,26 +125,48 @@ class Display:
         at_work = self.store.progress()
         for key in set(self.training) - set(at_work):
             self.bars.remove_task(self.training.pop(key).id)
+            self.trained.add(key)
         for key, done in at_work.items():
-            if key in self.runs and key not in self.training:
-                run = self.runs[key]
-                added = self.bars.add_task(_label(run), total=run.training.updates)
-                self.training[key] = next(t for t in self.bars.tasks if t.id == added)
-            if key in self.training:
-                self.bars.update(self.training[key].id, completed=done)
+            if key in self.runs:
+                self._show(*self.runs[key], done)
+        self.bars.update(self.sweep.id, left=self._left())
+
+    def _show(self, run: Run, evaluations: list[Evaluation], done: int) -> None:
+        """Show how many updates of a run are done."""
+        if run.key not in self.training:
+            self.training[run.key] = self._bar(_label(run), run.training.updates)
+        task = self.training[run.key]
+        self.bars.update(task.id, completed=done, left=_left_of(task))
+
+    def _bar(self, label: str, total: int) -> Task:
+        added = self.bars.add_task(label, total=total, left="")
+        return next(task for task in self.bars.tasks if task.id == added)
+
+    def _left(self) -> str:
+        """The time left, in words; "at least" if the speed of some runs is not known yet."""
+        training = {key: task.time_remaining for key, task in self.training.items()}
+        training |= dict.fromkeys(self.trained, 0.0)
+        seconds, complete = self.time_left.seconds(training)
+        if seconds == 0:
+            return ""
+        return f"{'about' if complete else 'at least'} {duration(seconds)} left"
 
     def _say(self) -> None:
         for task in self.training.values():
-            left = "?" if task.time_remaining is None else f"{task.time_remaining:.0f}"
             self.console.print(
                 f"{self._count()}: {task.description}, {task.completed:.0f} of {task.total:.0f} "
-                f"updates, about {left} s left",
+                f"updates, {_left_of(task) or 'speed not known yet'}",
                 soft_wrap=True,
             )
 
     def _count(self) -> str:
-        sweep = next(task for task in self.bars.tasks if task.id == self.sweep)
-        return f"{sweep.completed:.0f} of {sweep.total:.0f} runs done"
+        return f"{self.sweep.completed:.0f} of {self.sweep.total:.0f} runs done"
+
+
+def _left_of(task: Task) -> str:
+    """Of a run in training, in words."""
+    seconds = task.time_remaining
+    return "" if seconds is None else f"about {duration(seconds)} left"
 
 
 def _label(run: Run) -> str:

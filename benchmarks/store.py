@@ -27,6 +27,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,10 @@ class Store:
         """Updates done, of the runs that are training now."""
         done = {}
         for path in self.working.glob("*.progress"):
-            try:
-                updates = int(path.read_text())
-            except (FileNotFoundError, ValueError):  # just finished, or being written just now
+            if self.is_free(path.stem):  # it was left by a process that was killed
                 continue
-            if not self.is_free(path.stem):  # else it was left by a process that was killed
-                done[path.stem] = updates
+            with suppress(FileNotFoundError):  # the run has just been trained
+                done[path.stem] = int(path.read_text())
         return done
 
     def prepare(self) -> None:

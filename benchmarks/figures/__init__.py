@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import pandas as pd
-from joblib import Parallel, delayed
+from loky import ProcessPoolExecutor
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 from PIL import Image
@@ -65,11 +65,14 @@ def write_figures(folder: Path, formats: Iterable[str] = ("png",), jobs: int = 1
         raise UsageError(f"Figures are drawn by at least 1 job, not by {jobs}.")
     tasks = drawings(folder.resolve(), checked_formats(formats))  # processes may be elsewhere
     (folder / "figures").mkdir(exist_ok=True)
-    if jobs == 1:
-        written = map(draw, tasks)
-    else:
-        written = Parallel(jobs)(delayed(draw)(task) for task in tasks)
+    written = map(draw, tasks) if jobs == 1 else _in_processes(tasks, jobs)
     return [folder / "figures" / path.name for paths in written for path in paths]
+
+
+def _in_processes(tasks: list[Drawing], jobs: int) -> list[list[Path]]:
+    """Draw in new processes, since those find the plugins that are found here."""
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(draw, tasks))
 
 
 def checked_formats(formats: Iterable[str]) -> tuple[str, ...]:

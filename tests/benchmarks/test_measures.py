@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.measures import measures
-from benchmarks.results import _trim_evaluation
+from benchmarks.results import _trim_trace
 from benchmarks.schema import read_results
 from irem_core.tasks import ShortestPath
 
@@ -58,7 +58,7 @@ def test_at_equal_operations_those_problems_are_paired_that_both_have_a_trace_of
         for path in folder.glob("runs/*/*/trace.parquet")
         if json.loads(path.with_name("rows.json").read_text())[0]["method"] == "recurrent"
     ]
-    _trim_evaluation(path.parent, 10)
+    _trim_trace(path.parent, 10)
     row = measured(folder).loc["recurrent"]
     traces = [pd.read_parquet(each) for each in sorted(folder.glob("runs/*/*/trace.parquet"))]
     last = [each.query("step == 4 and problem < 10")["error"].mean() for each in traces]

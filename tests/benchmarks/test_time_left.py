@@ -1,0 +1,90 @@
+import pandas as pd
+import pytest
+
+from benchmarks.pipeline import with_options
+from benchmarks.preset import checked, read_preset
+from benchmarks.runs import plan
+from benchmarks.time_left import SPEED_COLUMNS, TimeLeft, duration
+
+NOTHING = pd.DataFrame(columns=SPEED_COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Two seeds of irem and two of feedforward, with one evaluation each and 100 updates."""
+    chosen = {"tasks": ["addition"], "methods": ["irem", "feedforward"], "seeds": 2}
+    chosen["difficulties"] = ["same"]
+    return plan(with_options(checked(read_preset("smoke")), chosen, {}), {"train_iterations": 100})
+
+
+def row(run, train_seconds, evaluation_seconds=1.0):
+    return {
+        "task": run.task.name,
+        "method": run.method,
+        "size": run.task.size,
+        "settings": "{}",
+        "train_iterations": 100,
+        "train_seconds": train_seconds,
+        "evaluation_seconds": evaluation_seconds,
+    }
+
+
+def of(runs, method):
+    return [(run, evaluations) for run, evaluations in runs if run.method == method]
+
+
+def test_nothing_is_known_before_anything_was_measured(runs):
+    assert TimeLeft([[run] for run in runs], NOTHING, workers=2).seconds({}) == (0.0, False)
+
+
+def test_earlier_rows_of_the_folder_say_how_long_runs_take(runs):
+    past = pd.DataFrame([row(run, 10.0) for run, _ in runs])
+    # 4 runs of 10 s of training and 1 s of evaluation, 2 at a time
+    assert TimeLeft([[run] for run in runs], past, workers=2).seconds({}) == (22.0, True)
+
+
+def test_a_finished_run_says_how_long_the_next_seed_takes(runs):
+    irem = of(runs, "irem")
+    left = TimeLeft([[run] for run in irem], NOTHING, workers=1)
+    left.finish(irem[0][0], [row(irem[0][0], 30.0)])
+    assert left.seconds({}) == (31.0, True)
+    left.finish(irem[1][0], [row(irem[1][0], 50.0)])
+    assert left.seconds({}) == (0.0, True)
+
+
+def test_a_run_in_training_takes_as_long_as_its_speed_says(runs):
+    first, second = of(runs, "irem")
+    left = TimeLeft([[first], [second]], NOTHING, workers=1)
+    assert left.seconds({first[0].key: 7.0}) == (7.0, False)  # the other one was never measured
+    assert left.seconds({first[0].key: None}) == (0.0, False)  # nor was this one
+    past = pd.DataFrame([row(first[0], 30.0)])
+    left = TimeLeft([[first], [second]], past, workers=1)
+    assert left.seconds({first[0].key: 7.0}) == (7.0 + 1.0 + 31.0, True)
+    assert left.seconds({first[0].key: 0.0}) == (1.0 + 31.0, True)  # it is being evaluated
+
+
+def test_a_sweep_takes_at_least_as_long_as_its_longest_job(runs):
+    past = pd.DataFrame([row(run, 100.0 if run.method == "irem" else 1.0) for run, _ in runs])
+    assert TimeLeft([[run] for run in runs], past, workers=4).seconds({}) == (101.0, True)
+
+
+def test_seeds_that_are_trained_together_share_the_time(runs):
+    irem = of(runs, "irem")
+    keys = [run.key for run, _ in irem]
+    left = TimeLeft([irem], NOTHING, workers=1)
+    assert left.seconds({keys[0]: 8.0, keys[1]: 8.0}) == (8.0, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (5399, "90 min"),
+        (5400, "1.5 h"),
+        (2e6, "555.6 h"),
+    ],
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words
