@@ -6,7 +6,7 @@ from benchmarks.execute import is_done
 from benchmarks.runs import Planned
 from benchmarks.settings import Settings
 from benchmarks.store import Store
-from benchmarks.time_left import expected_seconds
+from benchmarks.time_left import measured_speed
 
 
 def describe(planned: Planned, store: Store, workers: int) -> str:
@@ -19,9 +19,11 @@ def describe(planned: Planned, store: Store, workers: int) -> str:
         tests += f"; also {', '.join(ways)}" if ways else ""
         said = "done"
         if not is_done(run, evaluations, store):
-            expected = expected_seconds(run, len(evaluations), past)
-            known, left = known and expected is not None, left + (expected.total if expected else 0)
-            said = "to do" if expected is None else f"to do, about {expected.total:.0f} s"
+            speed = measured_speed(run, past)
+            known = known and speed is not None
+            seconds = speed.seconds(run.training.updates, len(evaluations)) if speed else 0.0
+            left += seconds
+            said = f"to do, about {seconds:.0f} s" if speed else "to do"
         steps = evaluations[0].steps[-1]
         lines.append(f"{run.key}  {run}: {tests}; up to {steps} steps; {said}")
     undone = sum("; to do" in line for line in lines)

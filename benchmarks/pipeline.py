@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import torch
 import typer
 
 from benchmarks.claims import write_claims
@@ -19,6 +20,7 @@ from benchmarks.errors import UsageError
 from benchmarks.execute import is_done
 from benchmarks.figures import write_figures
 from benchmarks.preset import DOMAINS, Preset, checked, read_preset
+from benchmarks.rates import product_rates, why_mixed_is_slow
 from benchmarks.registry import METHODS
 from benchmarks.runs import Planned, plan
 from benchmarks.settings import Settings, check_names
@@ -44,6 +46,14 @@ def planned_runs(
     chosen = with_options(checked(read_preset(preset, smoke)), options, domain_options)
     check_added(chosen.methods)
     return plan(chosen, settings)
+
+
+def warn_of_slow_precision(planned: Planned, device: torch.device) -> None:
+    """Say on standard error if a run is in mixed precision and that is slower than float32."""
+    if any(run.dtype == "mixed" for run, _ in planned):
+        reason = why_mixed_is_slow(product_rates(device))
+        if reason:
+            print(f"{reason} --dtype float32 is faster.", file=sys.stderr, flush=True)
 
 
 def execute_all(

@@ -118,6 +118,8 @@ def sweep(
     if dry_run:
         print(describe(planned, store, max(workers, 1)))
         return
+    if backend == "loky":
+        pipeline.warn_of_slow_precision(planned, how.place)
     failed = pipeline.execute_all(planned, phases, store, workers, backend, scheduler)
     pipeline.write_output(store, jobs=workers if backend == "loky" else cores())
     if failed:

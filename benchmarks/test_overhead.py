@@ -62,18 +62,24 @@ def run_nothing(folder, runs):
     assert ended.value.code == 0
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "nothing_plugin.py").write_text(DOES_NOTHING)
-    monkeypatch.syspath_prepend(tmp_path)
-    run_nothing(tmp_path / "first", 2)  # the processes are there then
-    return tmp_path
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """The processes that execute runs, each of which has imported what it needs."""
+    folder = tmp_path_factory.mktemp("overhead")
+    (folder / "nothing_plugin.py").write_text(DOES_NOTHING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        # figures take the same time for any number of runs
+        patch.setattr("benchmarks.pipeline.write_figures", lambda folder, jobs: [])
+        run_nothing(folder / "first", 2)
+        yield
 
 
 @pytest.mark.benchmark(group=f"a sweep of {RUNS} runs that do nothing, 2 at a time")
 @pytest.mark.parametrize("what", ["all to do", "all done"])
-def test_overhead(benchmark, folder, what):
-    out, runs = folder / "out", 4 if benchmark.disabled else RUNS
+@pytest.mark.usefixtures("processes")
+def test_overhead(benchmark, tmp_path, what):
+    out, runs = tmp_path / "out", 4 if benchmark.disabled else RUNS
     if what == "all done":
         run_nothing(out, runs)
     benchmark.pedantic(run_nothing, (out, runs), rounds=1)
@@ -83,10 +89,11 @@ def test_overhead(benchmark, folder, what):
 
 
 @pytest.mark.benchmark(group=f"finding out that {RUNS} runs are done")
-def test_all_done(benchmark, folder):
+@pytest.mark.usefixtures("processes")
+def test_all_done(benchmark, tmp_path):
     runs = 4 if benchmark.disabled else RUNS
-    run_nothing(folder, runs)
-    benchmark(find_out, folder, runs)
+    run_nothing(tmp_path, runs)
+    benchmark(find_out, tmp_path, runs)
 
 
 def find_out(folder, runs):

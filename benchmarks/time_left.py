@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,38 +22,36 @@ SPEED_COLUMNS = [
     "train_seconds",
     "evaluation_seconds",
 ]
-"""Columns of results.csv that ``expected_seconds`` reads."""
+"""Columns of results.csv that ``measured_speed`` reads."""
 
 
-class Expected(NamedTuple):
-    """Seconds that a run is expected to take."""
+class Speed(NamedTuple):
+    """Median seconds of the finished runs of a method on a task."""
 
-    training: float
+    update: float
     evaluation: float
 
-    @property
-    def total(self) -> float:
-        """Seconds of both."""
-        return self.training + self.evaluation
+    def seconds(self, updates: int, evaluations: int) -> float:
+        """Seconds that a run is expected to take."""
+        return updates * self.update + evaluations * self.evaluation
 
 
-def expected_seconds(run: Run, evaluations: int, past: pd.DataFrame) -> Expected | None:
-    """Estimate the time of a run by the median finished run of its method on its task.
+def measured_speed(run: Run, past: pd.DataFrame) -> Speed | None:
+    """Measure the speed of a run's method on its task, which for matrices includes the size.
 
-    past: rows with ``SPEED_COLUMNS``. Returns None if none of them is of such a run.
+    past: rows with ``SPEED_COLUMNS``. Returns None if none of them is of a finished run.
     """
     like = past[(past["task"] == run.task.name) & (past["method"] == run.method)]
     like = like[like["size"] == run.task.size] if run.task.domain == "matrix" else like
     like = like.dropna(subset="evaluation_seconds")
     if like.empty:
         return None
-    testing = float(evaluations * like["evaluation_seconds"].median())
+    evaluation = float(like["evaluation_seconds"].median())
     if not METHODS[run.method].learns:
-        return Expected(0.0, testing)
+        return Speed(0.0, evaluation)
     rates = like["settings"].map(lambda text: len(json.loads(text).get("learning_rates") or [1]))
     updates = rates * like["train_iterations"].clip(lower=1)  # one rate's stand in the results
-    per_update = (like["train_seconds"] / updates).median()
-    return Expected(float(per_update * run.training.updates), testing)
+    return Speed(float((like["train_seconds"] / updates).median()), evaluation)
 
 
 class TimeLeft:
@@ -60,7 +59,7 @@ class TimeLeft:
 
     Training that has begun takes as long as its measured speed says. A run that waits takes as long
     as the median finished run of its method on its task, in this sweep and in the earlier ones of
-    the same folder.
+    the same folder. Several threads may call it.
 
     jobs: the runs of one job are trained in one computation.
     past: rows of results.csv that were there before.
@@ -71,15 +70,19 @@ class TimeLeft:
         self.jobs = list(jobs)
         self.workers = workers
         self.done: set[str] = set()
-        self.expected: dict[str, Expected | None] = {}  # by run key
+        self.speeds: dict[tuple[str, str, int], Speed | None] = {}
         self.rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-        self._add(past[SPEED_COLUMNS].to_dict("records"))
+        self.lock = threading.Lock()
+        for row in past[SPEED_COLUMNS].to_dict("records"):
+            self.rows[row["task"], row["method"]].append(row)
 
     def finish(self, run: Run, rows: list[dict[str, Any]]) -> None:
         """Record that a run is done, and with its rows how long it took."""
-        self.done.add(run.key)
-        self._add(rows)
-        self.expected.clear()
+        with self.lock:
+            self.done.add(run.key)
+            self.rows[run.task.name, run.method] += rows
+            for kind in [kind for kind in self.speeds if kind[:2] == (run.task.name, run.method)]:
+                del self.speeds[kind]
 
     def seconds(self, training: Mapping[str, float | None]) -> tuple[float, bool]:
         """Seconds left, and whether they include every run that is left.
@@ -89,10 +92,11 @@ class TimeLeft:
         training: for the keys of the runs that have begun, seconds until the end of their training;
             None if no speed has been measured yet.
         """
-        jobs = [
-            [self._left(run, evaluations, len(job), training) for run, evaluations in job]
-            for job in self.jobs
-        ]
+        with self.lock:
+            jobs = [
+                [self._left(run, evaluations, len(job), training) for run, evaluations in job]
+                for job in self.jobs
+            ]
         seconds = [sum(left for left in job if left is not None) for job in jobs]
         complete = all(left is not None for job in jobs for left in job)
         return max(sum(seconds) / self.workers, max(seconds, default=0.0)), complete
@@ -106,21 +110,19 @@ class TimeLeft:
     ) -> float | None:
         if run.key in self.done:
             return 0.0
-        expected = self._expected(run, len(evaluations))
+        speed = self._speed(run)
         left = training.get(run.key)
         if left is not None:
-            return left / together + (expected.evaluation if expected else 0.0)
-        return expected.total if expected else None
+            return left / together + (len(evaluations) * speed.evaluation if speed else 0.0)
+        return speed.seconds(run.training.updates, len(evaluations)) if speed else None
 
-    def _expected(self, run: Run, evaluations: int) -> Expected | None:
-        if run.key not in self.expected:
-            rows = pd.DataFrame(self.rows[run.task.name, run.method], columns=SPEED_COLUMNS)
-            self.expected[run.key] = expected_seconds(run, evaluations, rows)
-        return self.expected[run.key]
-
-    def _add(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            self.rows[row["task"], row["method"]].append(row)
+    def _speed(self, run: Run) -> Speed | None:
+        kind = (run.task.name, run.method)
+        key = (*kind, run.task.size)
+        if key not in self.speeds:
+            rows = pd.DataFrame(self.rows[kind], columns=SPEED_COLUMNS)
+            self.speeds[key] = measured_speed(run, rows)
+        return self.speeds[key]
 
 
 def duration(seconds: float) -> str:

@@ -19,7 +19,7 @@ from benchmarks.schema import read_results
 from benchmarks.settings import settings_for
 from benchmarks.store import Store
 from benchmarks.sweep import sweep
-from benchmarks.time_left import expected_seconds
+from benchmarks.time_left import measured_speed
 from benchmarks.training import Execution
 from irem_core.tasks import Addition
 
@@ -181,7 +181,8 @@ def test_a_forecast_counts_the_updates_of_every_learning_rate():
     past |= {"train_seconds": 600.0, "train_iterations": 100}  # of the rate that was chosen
     for settings, seconds in (("{}", 600.0), ('{"learning_rates":[1e-4,1e-3,1e-2]}', 200.0)):
         known = pd.DataFrame([past | {"settings": settings}])
-        assert expected_seconds(run, 2, known).total == pytest.approx(2 + seconds)
+        expected = measured_speed(run, known).seconds(run.training.updates, evaluations=2)
+        assert expected == pytest.approx(2 + seconds)
 
 
 def test_a_preset_of_ones_own(tmp_path):
@@ -361,6 +362,22 @@ def test_a_sweep_in_mixed_precision(tmp_path):
     results = read_results(tmp_path)
     assert set(results["dtype"]) == {"mixed"}
     assert results.loc[results["method"] == "irem", "energy"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bfloat16", "said"),
+    [("mixed", 2e9, True), ("mixed", 2e11, False), ("float32", 2e9, False)],
+)
+def test_mixed_precision_that_is_slower_is_named_before_it_starts(
+    tmp_path, monkeypatch, capsys, dtype, bfloat16, said
+):
+    rates = {"float32": 50e9, "mixed": bfloat16}
+    monkeypatch.setattr("benchmarks.rates.product_rate", lambda dtype, device: rates[dtype])
+    monkeypatch.setattr("benchmarks.pipeline.execute_all", lambda *arguments: set())
+    monkeypatch.setattr("benchmarks.pipeline.write_output", lambda *arguments, **options: None)
+    assert run(*TINY, "--dtype", dtype, "--out", tmp_path) == 0
+    sentence = "at 2 GFLOP/s in bfloat16 and at 50 GFLOP/s in float32. --dtype float32 is faster."
+    assert (sentence in capsys.readouterr().err) == said
 
 
 def test_seeds_at_once_are_recorded_and_have_the_numbers_of_seeds_in_turn(tmp_path):

@@ -1,3 +1,6 @@
+import sys
+import threading
+
 import pandas as pd
 import pytest
 
@@ -73,6 +76,28 @@ def test_seeds_that_are_trained_together_share_the_time(runs):
     keys = [run.key for run, _ in irem]
     left = TimeLeft([irem], NOTHING, workers=1)
     assert left.seconds({keys[0]: 8.0, keys[1]: 8.0}) == (8.0, True)
+
+
+def test_threads_share_an_estimate(runs):
+    first, second = of(runs, "irem")
+    left = TimeLeft([[first], [second]], NOTHING, workers=1)
+    left.finish(first[0], [row(first[0], 30.0)])
+    over = threading.Event()
+
+    def finish():
+        while not over.is_set():
+            left.finish(first[0], [row(first[0], 30.0)])
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns often
+    writer = threading.Thread(target=finish)
+    writer.start()
+    try:
+        assert all(left.seconds({}) == (31.0, True) for _ in range(50))
+    finally:
+        over.set()
+        writer.join()
+        sys.setswitchinterval(interval)
 
 
 @pytest.mark.parametrize(
