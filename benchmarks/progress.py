@@ -152,12 +152,12 @@ class Display:
         return f"{'about' if complete else 'at least'} {duration(seconds)} left"
 
     def _say(self) -> None:
+        """Print a line for the sweep and one for every run in training."""
+        lines = [", ".join(filter(None, (self._count(), self._left())))]
         for task in self.training.values():
-            self.console.print(
-                f"{self._count()}: {task.description}, {task.completed:.0f} of {task.total:.0f} "
-                f"updates, {_left_of(task) or 'speed not known yet'}",
-                soft_wrap=True,
-            )
+            at = f"{task.completed:.0f} of {task.total:.0f} updates"
+            lines.append(", ".join(filter(None, (f"  {task.description}", at, _left_of(task)))))
+        self.console.print("\n".join(lines), soft_wrap=True)
 
     def _count(self) -> str:
         return f"{self.sweep.completed:.0f} of {self.sweep.total:.0f} runs done"

@@ -1,5 +1,6 @@
 """Results that nobody measured, with errors that a test chooses."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from baselines.best_known import BestKnown
 from benchmarks.evaluation import Trace, rows
 from benchmarks.execute import columns
+from benchmarks.figures import write_figures
 from benchmarks.problems import Yardstick
 from benchmarks.provenance import provenance
 from benchmarks.runs import Evaluation, Run
 from benchmarks.store import EXAMPLES, TRACE, Store
+from benchmarks.supervise import supervised
+from benchmarks.sweep import default_jobs
 from irem_core.tasks import Addition
 
 STEPS = (1, 2, 4)
@@ -85,8 +89,38 @@ def examples(errors, size, task):
     return pd.DataFrame([{"problem": 0, "kind": k, "step": t, "values": v} for k, t, v in given])
 
 
+class SameProcess:
+    """Stands in for a supervised process: what is called runs in the process of the test."""
+
+    def call(self, function, *arguments, timeout=None):
+        return function(*arguments)
+
+
+def arrange(node, patch):
+    """Let sweeps start processes in tests marked ``processes``, and draw in those marked ``draws``.
+
+    Both take longer than what most tests sweep.
+    """
+    processes, draws = (node.get_closest_marker(name) for name in ("processes", "draws"))
+    stand_in = nullcontext(SameProcess())
+    patch.setattr("benchmarks.distribute.supervised", supervised if processes else lambda: stand_in)
+    patch.setattr("benchmarks.sweep.default_jobs", default_jobs if processes else lambda *_: 1)
+    patch.setattr("benchmarks.pipeline.write_figures", write_figures if draws else draw_nothing)
+
+
+def draw_nothing(folder, jobs):
+    return []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def arranged_module(request):
+    """For the fixtures of a module, by the marks of the module."""
+    with pytest.MonkeyPatch.context() as patch:
+        arrange(request.node, patch)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def no_figures(request, monkeypatch):
-    """Drawing takes longer than what most tests sweep; those marked ``draws`` do it."""
-    if "draws" not in request.keywords:
-        monkeypatch.setattr("benchmarks.pipeline.write_figures", lambda folder, jobs: [])
+def arranged(request, monkeypatch):
+    """For a test, by the marks of the test and of its module."""
+    arrange(request.node, monkeypatch)

@@ -13,6 +13,8 @@ from benchmarks.cli import run_command
 from benchmarks.schema import read_results
 from benchmarks.sweep import sweep
 
+pytestmark = pytest.mark.processes
+
 SWEEP = ["--preset", "smoke", "--threads", "1", "--tasks", "addition"]
 SWEEP += ["--methods", "irem,trivial", "--seeds", "3"]
 SWEEP += ["--set", "train_iterations=600", "--set", "validate_every=100"]

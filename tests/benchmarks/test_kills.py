@@ -18,6 +18,8 @@ from benchmarks.cli import run_command
 from benchmarks.schema import read_results
 from benchmarks.sweep import sweep
 
+pytestmark = pytest.mark.processes
+
 OPTIONS = ["--preset", "smoke", "--threads", "1", "--jobs", "2"]
 OPTIONS += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]
 OPTIONS += ["--set", "train_iterations=400", "--set", "validate_every=50"]

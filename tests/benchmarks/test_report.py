@@ -23,6 +23,8 @@ from benchmarks.sweep import sweep
 from benchmarks.tables import Table
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.draws
+
 LONGEST = 10  # seconds to wait for a browser
 
 

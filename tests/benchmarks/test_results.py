@@ -334,6 +334,7 @@ def test_what_is_damaged_is_named_and_not_merged(folder, tmp_path, capsys):
     assert len(read_results(tmp_path / "all")) < len(read_results(folder))
 
 
+@pytest.mark.processes
 def test_a_result_replaces_a_failure(tmp_path):
     options = ["--methods", "irem", "--set", "train_iterations=100000"]
     failed = swept(tmp_path / "failed", *options, "--timeout", 1)

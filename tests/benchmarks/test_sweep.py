@@ -48,6 +48,7 @@ def numbers(folder: Path) -> pd.DataFrame:
     return read_results(folder).drop(columns=NOT_RESULTS)
 
 
+@pytest.mark.processes
 def test_two_jobs_give_the_same_numbers_as_one(tmp_path):
     assert run(*TINY, "--out", tmp_path / "one") == 0
     assert run(*TINY, "--jobs", 2, "--out", tmp_path / "two") == 0
