@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -32,21 +33,30 @@ def train(
     folder: Path | str,
     *,
     seed: int = 0,
-    device: str = "cpu",
+    device: torch.device | str = "cpu",
     **settings: Any,
 ) -> Method:
     """Train a registered method on a task and keep it under ``folder``.
 
-    ``settings`` are those of ``--set``; the others are the paper's. If ``folder`` holds the method
-    trained already it is loaded, and if it holds half of the training run that run goes on.
-    Raises UsageError for an unknown method or setting.
+    ``settings`` are those of ``--set``; the others are the paper's. ``device`` is ``cpu``, ``cuda``
+    or ``auto``. If ``folder`` holds the method trained already it is loaded, and if it holds half
+    of the training run that run goes on. Raises UsageError for an unknown method, setting or
+    device, and ValueError for a seed that is not a whole number from 0 on.
     """
     load_plugins()
     method_named(method)
+    settings = {name: _plain(value) for name, value in settings.items()}
     check_names({method: settings})
+    seed = _plain(seed)
+    at_least(0, seed=seed)
     run = Run(method, task, settings_for(method, task.domain, [settings]), seed)
-    how = training.Execution(device)
+    how = training.Execution(training.checked_device(str(device)))
     return training.trained(run, Path(folder) / run.key, how)[0]
+
+
+def _plain(value: Any) -> Any:
+    """A scalar of NumPy as the Python number that it is; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def load(
@@ -115,7 +125,8 @@ def evaluate(
     task = method.task
     size = task.size if size is None else size
     difficulty = task.difficulty_of(size) if difficulty is None else difficulty
-    budgets = [*steps]
+    budgets = [_plain(budget) for budget in steps]
+    problems = _plain(problems)
     at_least(2, problems=problems)
     at_least(1, **{f"steps[{i}]": budget for i, budget in enumerate(budgets)})
     evaluation = Evaluation(size, difficulty, problems, tuple(sorted(set(budgets))))
@@ -126,8 +137,8 @@ def evaluate(
     tested = task.test(size, difficulty)
     batch = draw_test_problems(tested, problems)
     against = yardstick(task, tested, problems)
-    for like in method.state_dict().values():  # a method of parameters says of which kind
-        batch = batch.to(like.device, like.dtype)
+    device, dtype = method.place()
+    batch = batch.to(device or "cpu", dtype or torch.float64)
     result = trace(method, batch, max(budgets), against.variance)
     about = {"task": task.name, "method": method.name, "size": size, "difficulty": difficulty}
     return pd.DataFrame([about | row for row in rows(result, against, evaluation)])

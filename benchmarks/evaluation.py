@@ -129,7 +129,11 @@ def trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
     A method that is done by itself gets all the steps that it needs. ``variance`` of the answers at
     ``same`` difficulty says what counts as solved. Raises RuntimeError if it is never done.
     """
-    steps = method.allowed(steps)
+    with method.evaluating():
+        return _trace(method, batch, method.allowed(steps), variance)
+
+
+def _trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
     _timed(method, batch.problem, min(steps, 1))  # the first call is slower than the rest
     taken, seconds = _timed(method, batch.problem, steps)
     if method.ends and len(taken) > steps:
@@ -268,6 +272,8 @@ def selections(result: Trace, budget: int) -> dict[str, Choice]:
 def _needed(answers: list[Tensor]) -> NDArray[np.int64]:
     """After how many steps each problem was done: the first that changed nothing more, or all."""
     each = torch.stack(answers)
+    if len(each) == 1:  # it was done at the start
+        return np.zeros(each.shape[1], dtype=np.int64)
     changed = (each[1:] != each[:-1]).any(dim=2)  # [T, B]
     steps = torch.arange(1, len(each), device=each.device)[:, None]
     return ((changed * steps).amax(dim=0) + 1).clamp(max=len(each) - 1).cpu().numpy()

@@ -52,7 +52,9 @@ def landscape(
 
 def _random_directions(problem: Problem) -> Float[Tensor, "2 n_out"]:
     """Two that are orthogonal and of length 1."""
-    drawn = torch.randn(2, problem.start.shape[1], generator=stream("landscape")).double()
+    drawn = torch.randn(
+        2, problem.start.shape[1], generator=stream("landscape"), dtype=torch.float32
+    ).double()
     return torch.linalg.qr((drawn * problem.mask.cpu()).T).Q.T
 
 

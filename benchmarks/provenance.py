@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -45,7 +46,10 @@ def _commit() -> tuple[str, bool | None]:
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(package.parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        # a git hook sets GIT_DIR and the like, to another repository perhaps
+        others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=others)
+        return done.stdout.strip()
 
     try:
         git("ls-files", "--error-unmatch", __file__)  # an installed copy may lie in some checkout

@@ -77,7 +77,8 @@ def shown_paths(cases: Cases, folder: Path) -> Shown | None:
     """Of the first condition of shortest paths what ``shown_answers`` is of the last one."""
 
     def suits(line: Line) -> bool:
-        return line.iterates and line.rows["task"].iloc[0] == ShortestPath.name
+        row = line.rows.iloc[0]  # between two nodes there are paths
+        return line.iterates and row["task"] == ShortestPath.name and row["size"] > 1
 
     return _first(answering(cases).items(), folder, EXAMPLES, suits)
 

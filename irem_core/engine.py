@@ -100,9 +100,10 @@ def _until_validation(
     group: Sequence[Trainer], update: Update, progress: Callable[[int], None]
 ) -> dict[Trainer, DivergedError]:
     began, diverged, losses = time.perf_counter(), {}, []
-    for done in range(group[0].done + 1, group[0].next_validation + 1):
-        losses.append(update())  # on the device until all are there
-        progress(done)
+    with group[0].seeded_noise():
+        for done in range(group[0].done + 1, group[0].next_validation + 1):
+            losses.append(update())  # on the device until all are there
+            progress(done)
     for trainer, own in zip(group, torch.stack(losses).view(-1, len(group)).T, strict=True):
         try:
             trainer.look(own)

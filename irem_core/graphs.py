@@ -125,10 +125,7 @@ def _edge_values(graphs: Data) -> Float[Tensor, " E"]:
         raise ValueError("edge_attr is missing: a tensor with one number per edge is needed")
     if not isinstance(graphs.edge_index, Tensor):
         raise ValueError("edge_index is missing: every ordered pair of nodes needs an edge")
-    if graphs.edge_index.ndim != 2 or len(graphs.edge_index) != 2:
-        raise ValueError(f"edge_index must be [2, E], not {list(graphs.edge_index.shape)}")
-    if graphs.edge_index.dtype != torch.long:
-        raise ValueError(f"edge_index must be of torch.int64, not {graphs.edge_index.dtype}")
+    _check_index(graphs.edge_index)
     count = graphs.edge_index.shape[1]
     if graphs.edge_attr.numel() != count:
         raise ValueError(
@@ -136,10 +133,19 @@ def _edge_values(graphs: Data) -> Float[Tensor, " E"]:
             f"not {list(graphs.edge_attr.shape)}"
         )
     values = graphs.edge_attr.flatten()
+    if values.is_complex():
+        raise ValueError(f"edge_attr must be real numbers, not {values.dtype}")
     values = values if values.is_floating_point() else values.to(torch.get_default_dtype())
     if not values.isfinite().all():
         raise ValueError("edge_attr has entries that are not finite")
     return values
+
+
+def _check_index(index: Tensor) -> None:
+    if index.ndim != 2 or len(index) != 2:
+        raise ValueError(f"edge_index must be [2, E], not {list(index.shape)}")
+    if index.dtype != torch.long:
+        raise ValueError(f"edge_index must be of torch.int64, not {index.dtype}")
 
 
 def _positions(graphs: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -151,6 +157,11 @@ def _positions(graphs: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     nodes = torch.bincount(batch, minlength=getattr(graphs, "num_graphs", 1))
     if total == 0 or not nodes.all():
         raise ValueError("num_nodes: a graph needs at least one node")
+    if graphs.edge_index.numel() == 0:
+        raise ValueError(
+            "edge_index: there are no edges, but every ordered pair of nodes needs one, self-loops "
+            "too"
+        )
     if graphs.edge_index.min() < 0 or graphs.edge_index.max() >= total:
         raise ValueError(f"edge_index names nodes that are not among the {total} there are")
     source, target = graphs.edge_index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -85,6 +86,16 @@ class Method(nn.Module, ABC):
         """What training minimises on a batch, and the last answers, which a replay buffer keeps."""
         raise NotImplementedError(f"{self.name} does not learn")
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The method in evaluation mode, where dropout is off; afterwards in the mode of before."""
+        training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(training)
+
     @torch.no_grad()
     def error(self, batch: Batch) -> Float[Tensor, ""]:
         """The mean squared error that a checkpoint is chosen by, after as many steps as trained."""
@@ -106,7 +117,8 @@ class Method(nn.Module, ABC):
         _check_known(problem)
         problem = replace(problem, start=problem.start * problem.mask)
         self._check_place(problem)
-        taken = list(self.unroll(problem, steps))
+        with self.evaluating():
+            taken = list(self.unroll(problem, steps))
         answers = torch.stack([step.answer for step in taken])  # [T+1, B, n_out]
         landscape = None if self.energy is None else self.energy.at(problem)
         energies = None if landscape is None else torch.stack([landscape(y) for y in answers])
@@ -119,12 +131,36 @@ class Method(nn.Module, ABC):
         return self.task.test(problem.side, "same") if resized else self.task
 
     def _check_place(self, problem: Problem) -> None:
-        for own in self.parameters():
-            if (own.dtype, own.device) != (problem.x.dtype, problem.x.device):
+        """Raise ValueError unless parameters and problem have one device and one number type."""
+        x, start = problem.x, problem.start
+        if (start.dtype, start.device) != (x.dtype, x.device):
+            raise ValueError(
+                f"start is {start.dtype} on {start.device}, x {x.dtype} on {x.device}: give both "
+                "the same type and device"
+            )
+        device, dtype = self.place()
+        if device not in (None, x.device) or dtype not in (None, x.dtype):
+            raise ValueError(
+                f"{self.name} is {dtype} on {device}, the problem {x.dtype} on {x.device}: use "
+                "problem.to(device, dtype)"
+            )
+
+    def place(self) -> tuple[torch.device | None, torch.dtype | None]:
+        """Device of the method's tensors, and type of those of floating-point numbers.
+
+        Parameters and buffers count. None where it has no such tensor. Raises ValueError if they
+        differ in device or type.
+        """
+        tensors = [*self.parameters(), *self.buffers()]
+        devices = {tensor.device for tensor in tensors}
+        dtypes = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+        for found in (devices, dtypes):
+            if len(found) > 1:
+                names = " and ".join(sorted(map(str, found)))
                 raise ValueError(
-                    f"{self.name} is {own.dtype} on {own.device}, the problem {problem.x.dtype} on "
-                    f"{problem.x.device}: use problem.to(device, dtype)"
+                    f"{self.name} has tensors of {names}: use method.to(device, dtype)"
                 )
+        return next(iter(devices), None), next(iter(dtypes), None)
 
     def used_parameters(self) -> int:
         """How many numbers training adjusts."""

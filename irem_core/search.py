@@ -14,6 +14,7 @@ from irem_core.checks import at_least, not_negative, positive, share
 from irem_core.descending import Descending
 from irem_core.descent import GradientStep, LearnedStep, descend
 from irem_core.method import Method
+from irem_core.stopping import lowest
 from irem_core.streams import stream
 from irem_core.types import Energy, Landscape, Problem, Step
 
@@ -133,7 +134,8 @@ class Searching(Method):
         count = self.search.restarts
         if count == 1:
             return problem
-        chance = torch.rand(count, problem.start.shape[1], generator=stream("restarts"))
+        shape = (count, problem.start.shape[1])
+        chance = torch.rand(shape, generator=stream("restarts"), dtype=torch.float32)
         signs = torch.where(chance < 0.5, -1.0, 1.0).to(problem.start)
         signs[0] = 1
         each = torch.arange(len(problem), device=signs.device).repeat_interleave(count)
@@ -144,6 +146,6 @@ class Searching(Method):
 def _lowest(
     answers: Float[Tensor, "B K n_out"], energies: Float[Tensor, "B K"]
 ) -> Float[Tensor, "B n_out"]:
-    """Of each problem the answer of the lowest energy; one that is not a number is not low."""
-    best = energies.nan_to_num(nan=torch.inf).argmin(dim=1)
+    """The answer of the lowest energy, per problem."""
+    best = lowest(energies, dim=1)
     return answers[torch.arange(len(best), device=best.device), best]

@@ -7,16 +7,25 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
+def lowest(energies: Tensor, dim: int) -> Tensor:
+    """Index of the lowest of ``energies``, of any shape, along ``dim``; the first of equals.
+
+    NaN is never the lowest: it is ranked with infinity.
+    """
+    return energies.nan_to_num(nan=torch.inf, posinf=torch.inf, neginf=-torch.inf).argmin(dim=dim)
+
+
 def lowest_energy(energies: Float[Tensor, "T+1 B"]) -> Int[Tensor, " B"]:
-    """The step of the lowest energy on the whole way; the earliest of equals."""
-    return energies.argmin(dim=0)
+    """Step of the lowest energy of the whole solve; the earliest of equals."""
+    return lowest(energies, dim=0)
 
 
 def energy_stops_falling(energies: Float[Tensor, "T+1 B"]) -> Int[Tensor, " B"]:
-    """The first step that the next one does not improve on; the last step if all do.
+    """First step that the next one does not improve on; the last step if all do.
 
-    To notice it one more step is needed: a problem that stops at t < T has used t + 1 steps.
+    An energy that is NaN improves on none. To notice it one more step is needed: a problem that
+    stops at t < T has used t + 1 steps.
     """
-    stalls = energies[1:] >= energies[:-1]  # [T, B]
+    stalls = ~(energies[1:] < energies[:-1])  # [T, B]
     end = torch.ones_like(energies[:1], dtype=torch.bool)
     return torch.cat([stalls, end]).int().argmax(dim=0)

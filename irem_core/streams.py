@@ -25,8 +25,14 @@ def seeded_parameters(seed: int) -> Iterator[None]:
     """Modules made inside get parameters that depend on ``seed`` alone.
 
     The layers of torch draw from its global generator and take no other, so it is seeded here and
-    put back as it was. Parameters are made on the CPU: every device starts from the same ones.
+    put back as it was, and so is torch's default type, which decides what is drawn. Parameters are
+    made on the CPU: every device starts from the same ones.
     """
+    default = torch.get_default_dtype()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("parameters", seed))
-        yield
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(default)

@@ -19,7 +19,7 @@ from irem_core.checks import at_least, not_negative, positive, share
 from irem_core.method import Method
 from irem_core.precision import DTYPES, precision
 from irem_core.replay import Replay
-from irem_core.streams import stream
+from irem_core.streams import seed_of, stream
 from irem_core.types import Batch, Task, concatenate
 
 Loss = Callable[[Batch], tuple[Tensor, Tensor]]
@@ -228,9 +228,21 @@ class Trainer:
         reached = replace(batch, problem=replace(batch.problem, start=answer))
         self.replay.add(reached[:stored])
 
+    @contextmanager
+    def seeded_noise(self) -> Iterator[None]:
+        """Updates inside have the same noise, such as dropout, in every run that is like this one.
+
+        Layers of torch draw from its global generators, which are put back as they were. The seed
+        depends on the updates done so far, so a run that was cut off goes on in the same way.
+        """
+        device = self.validation.target.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed_of("noise", self.method.task, self.seed, self.done))
+            yield
+
     def validate(self) -> float:
-        """Mean squared error on the validation problems."""
-        with self.precision():
+        """Mean squared error on the validation problems, in evaluation mode."""
+        with self.precision(), self.method.evaluating():
             return self.method.error(self.validation).item()
 
     @contextmanager

@@ -172,7 +172,9 @@ class ConnectedComponents(GraphTask):
     def _draw(
         self, nodes: Int[Tensor, " B"], generator: torch.Generator, dtype: torch.dtype
     ) -> Float[Tensor, "B N N"]:
-        chance = torch.rand(self._shape(nodes), generator=generator, device=generator.device)
+        chance = torch.rand(
+            self._shape(nodes), generator=generator, device=generator.device, dtype=torch.float32
+        )
         if self.mean_degree is None:
             return (chance < self.probability).to(dtype)
         return (chance < self.mean_degree / nodes[:, None, None]).to(dtype)

@@ -197,7 +197,9 @@ class Completion(MatrixTask):
         low_rank = normal(count, n, self.rank) @ normal(count, self.rank, n)
         amplitude = self.amplitude * math.sqrt(10 / self.rank)
         answer = amplitude * low_rank + self.noise * normal(count, n, n)
-        chance = torch.rand(answer.shape, generator=generator, device=generator.device)
+        chance = torch.rand(
+            answer.shape, generator=generator, device=generator.device, dtype=torch.float32
+        )
         return torch.where(chance < self.observed, answer, 0), answer
 
 

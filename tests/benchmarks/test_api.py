@@ -1,13 +1,19 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from baselines.feedforward import Feedforward
 from benchmarks import evaluate, load, train
 from benchmarks.errors import UsageError
 from irem_core import Addition
+from irem_core.streams import stream
+from irem_core.tasks import Completion
+from irem_core.types import Step
 
 SETTINGS = {"hidden": 8, "train_iterations": 4, "batch": 8, "replayed": 4, "stored": 4}
 WITHOUT_REPLAY = {"hidden": 8, "train_iterations": 4, "batch": 8}
@@ -89,6 +95,77 @@ def test_mistakes_are_named(tmp_path):
     next(tmp_path.rglob("method.safetensors")).write_bytes(b"half")
     with pytest.raises(UsageError, match="holds no trained method"):
         load(next(tmp_path.iterdir()))
+
+
+class Counting(Feedforward):
+    """Adds exactly, in the type of its problems, and counts in a buffer of whole numbers."""
+
+    def __init__(self, task):
+        super().__init__(task, hidden=2)
+        self.register_buffer("count", torch.tensor(0))
+
+    def unroll(self, problem, steps):
+        yield Step(problem.start)
+        if steps:
+            yield Step(self.task.exact(problem))
+
+
+def test_a_buffer_of_whole_numbers_does_not_round_the_problems():
+    rows = evaluate(Counting(Addition(size=2)).double(), problems=20, steps=[1])
+    assert rows["mse"].item() < 1e-20
+    assert evaluate(Counting(Addition(size=2)), problems=20, steps=[1])["mse"].item() < 1e-12
+
+
+def test_a_method_of_two_types_is_refused():
+    method = Counting(Addition(size=2))
+    method.network.double()
+    method.register_buffer("offset", torch.zeros(1))
+    with pytest.raises(ValueError, match=r"tensors of torch\.float32 and torch\.float64: use"):
+        evaluate(method, problems=20)
+    problem = Addition(size=2).draw(2, stream("test")).problem
+    with pytest.raises(ValueError, match=r"start is torch\.float64 on cpu, x torch\.float32"):
+        Counting(Addition(size=2)).solve(replace(problem, start=problem.start.double()), 1)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    settings = WITHOUT_REPLAY | {"learning_rate": np.float64(1e-3)}
+    one = train("feedforward", Addition(size=2), tmp_path, seed=np.int64(1), **settings)
+    assert len(list(tmp_path.iterdir())) == 1
+    train("feedforward", Addition(size=2), tmp_path, seed=1, **settings | {"learning_rate": 1e-3})
+    assert len(list(tmp_path.iterdir())) == 1
+    assert evaluate(one, steps=np.arange(1, 3), problems=np.int64(4))["steps"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("seed", ["1", None, 1.5, -1, True])
+def test_a_seed_is_a_whole_number(seed, tmp_path):
+    with pytest.raises(ValueError, match="seed must be a whole number from 0 on"):
+        train("feedforward", Addition(size=2), tmp_path, seed=seed, **WITHOUT_REPLAY)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "gpu", torch.device("cuda:1")])
+def test_a_device_that_is_none_of_the_choices_is_refused(device, tmp_path):
+    with pytest.raises(UsageError, match="Unknown device"):
+        train("feedforward", Addition(size=2), tmp_path, device=device, **WITHOUT_REPLAY)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_default_type_of_the_caller_changes_nothing(tmp_path):
+    def trained(folder):
+        return train("irem", Completion(size=2), tmp_path / folder, **SETTINGS).state_dict()
+
+    one = trained("float32")
+    torch.set_default_dtype(torch.float64)
+    try:
+        other = trained("float64")
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {path.name for path in (tmp_path / "float32").iterdir()} == {
+        path.name for path in (tmp_path / "float64").iterdir()
+    }
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
 
 
 def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):

@@ -16,11 +16,11 @@ from benchmarks.problems import Yardstick, draw_test_problems, yardstick
 from benchmarks.runs import Evaluation
 from irem_core import IREM, Addition
 from irem_core.engine import train
-from irem_core.streams import seeded_parameters
+from irem_core.streams import seeded_parameters, stream
 from irem_core.tasks import EdgeCopy, Inverse, ShortestPath
 from irem_core.tasks.matrix import Completion, MatrixTask, uniform
 from irem_core.trainer import Trainer, Training
-from irem_core.types import Batch, Problem
+from irem_core.types import Batch, Problem, Step
 
 EXACT = BestKnown(0.0, 0.0)
 
@@ -186,6 +186,23 @@ def test_an_algorithm_is_charged_its_own_rounds():
     (row,) = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(9, "same", 2, (5,)))
     assert row["steps_used"] == 2.5
     assert row["flops"] == pytest.approx((made.flops[3] + made.flops[2]) / 2)
+
+
+class Starts(Feedforward):
+    """Is done at the start."""
+
+    def unroll(self, problem, steps):
+        yield Step(problem.start)
+
+
+def test_a_method_that_is_done_at_the_start_has_that_as_its_answer():
+    task = Addition(size=2)
+    result = trace(Starts(task, hidden=2), task.draw(5, stream("test")), 3, variance=1.0)
+    assert result.needed.tolist() == [0] * 5
+    against = Yardstick(mse_trivial=1.0, best=BestKnown(0.0, 0.0), variance=1.0)
+    (row,) = rows(result, against, Evaluation(2, "same", 5, (3,)))
+    assert (row["steps_used"], row["status"]) == (0, "ok")
+    assert row["mse"] == pytest.approx(result.errors[0].mean())
 
 
 def test_a_method_that_never_ends_is_named():

@@ -1,6 +1,9 @@
+import subprocess
+
 import pandas as pd
 import pytest
 
+from benchmarks import provenance
 from benchmarks.errors import UsageError
 from benchmarks.schema import COLUMNS, SCHEMA, read_results
 
@@ -69,6 +72,14 @@ def test_outside_of_a_repository_there_is_no_commit(folder):
     path = folder / "results.csv"
     pd.read_csv(path).assign(dirty=None, commit=None).to_csv(path, index=False)
     assert read_results(folder)["dirty"].isna().all()
+
+
+def test_the_commit_is_that_of_the_source_whatever_git_is_told(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    found = provenance._commit.__wrapped__()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    assert provenance._commit.__wrapped__() == found
 
 
 def test_one_run_on_two_numbers_of_problems_is_two_results(folder):

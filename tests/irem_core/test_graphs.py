@@ -117,6 +117,15 @@ def changed(**fields) -> Data:
             Data(edge_index=torch.empty(2, 0, dtype=torch.long), edge_attr=torch.empty(0, 1)),
             "num_nodes: a graph needs at least one node",
         ),
+        (
+            Data(
+                edge_index=torch.empty(2, 0, dtype=torch.long),
+                edge_attr=torch.empty(0, 1),
+                num_nodes=3,
+            ),
+            "edge_index: there are no edges",
+        ),
+        (changed(edge_attr=torch.rand(9, 1).to(torch.complex64)), "edge_attr must be real numbers"),
     ],
 )
 def test_bad_graphs_are_refused_and_the_field_named(data, said):

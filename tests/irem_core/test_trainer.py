@@ -73,6 +73,37 @@ def test_a_run_cut_off_in_the_middle_ends_the_same(cls, training, tmp_path):
     assert_same(whole, resumed)
 
 
+class Dropped(Feedforward):
+    """Feedforward with dropout, which draws from torch's global generator in training."""
+
+    def __init__(self, task, *, hidden=8):
+        super().__init__(task, hidden=hidden)
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def unroll(self, problem, steps):
+        for step in super().unroll(problem, steps):
+            yield step._replace(answer=self.dropout(step.answer))
+
+
+def test_a_run_with_dropout_is_validated_without_it_and_ends_the_same_when_cut_off(tmp_path):
+    whole = make(cls=Dropped)
+    assert whole.validate() == whole.validate()
+    assert whole.method.training
+    train([whole])
+    torch.manual_seed(1)  # whatever was drawn before, also by others in the process
+
+    def cut_off(done):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([make(cls=Dropped)], states=[tmp_path / "state"], progress=cut_off)
+    resumed = make(cls=Dropped)
+    resumed.load(tmp_path / "state")
+    train([resumed], states=[tmp_path / "state"])
+    assert_same(whole, resumed)
+
+
 def test_the_first_batch_is_fresh_and_stored_whole_later_ones_as_planned():
     trainer = make()
     stored, add = [], trainer.replay.add
