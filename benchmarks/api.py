@@ -83,16 +83,21 @@ def _published(method: str, task: str) -> Path:
             f"There is no {PAPER}: trained methods are in a clone of the repository, not in the "
             "installed package. Clone it, or give the folder of a run."
         )
-    found = {_trained_on(path): path.parent for path in sorted(PAPER.glob(f"runs/*/{WEIGHTS}"))}
-    if (method, task, 0) not in found:
+    found = [(_trained_on(path), path.parent) for path in sorted(PAPER.glob(f"runs/*/{WEIGHTS}"))]
+    folders = [folder for run, folder in found if run == (method, task, 0)]
+    if not folders:
+        listed = _listed(run for run, _ in found)
         raise UsageError(
-            f"{PAPER} has no parameters of {method} on {task}. It has those of {_listed(found)}."
+            f"{PAPER} has no parameters of {method} on {task}. It has those of {listed}."
         )
-    return found[method, task, 0]
+    if len(folders) > 1:
+        names = " and ".join(map(str, folders))
+        raise UsageError(f"Several runs are {method} on {task} with seed 0; load one of {names}.")
+    return folders[0]
 
 
 def _listed(runs: Iterable[tuple[str, str, int]]) -> str:
-    """The tasks of all methods with seed 0, as text."""
+    """List the tasks of each method that has seed 0, as text."""
     tasks: dict[str, list[str]] = {}
     for method, task, seed in sorted(runs):
         if seed == 0:
@@ -102,8 +107,12 @@ def _listed(runs: Iterable[tuple[str, str, int]]) -> str:
 
 def _trained_on(weights: Path) -> tuple[str, str, int]:
     """The method, the task and the seed of the run whose parameters a file holds."""
-    config = json.loads(weights.with_name(CONFIG).read_text())
-    return config["method"], config["task"]["name"], config["seed"]
+    path = weights.with_name(CONFIG)
+    try:
+        config = json.loads(path.read_text())
+        return config["method"], config["task"]["name"], config["seed"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not the configuration of a run: {error!r}.") from error
 
 
 def evaluate(

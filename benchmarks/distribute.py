@@ -10,18 +10,20 @@ from pathlib import Path
 from joblib import Parallel, delayed, parallel_config
 
 from benchmarks.errors import UsageError, unknown
-from benchmarks.execute import execute, give_up, statuses
+from benchmarks.execute import execute, give_up, statuses, unfinished
 from benchmarks.progress import Display
 from benchmarks.registry import ADDED, load_plugins
-from benchmarks.runs import Planned
+from benchmarks.runs import Evaluation, Planned, Run
 from benchmarks.store import Store
 from benchmarks.supervise import StoppedError, TooLongError, supervised
+from benchmarks.time_left import Work
 from benchmarks.training import Execution
+from irem_core.checkpoint import WEIGHTS
 
 BACKENDS = ("loky", "dask")
 """Processes of loky on this machine; the workers of a Dask cluster."""
 
-SCHEDULER_ANSWERS = 10  # seconds that the scheduler of a cluster is given
+SCHEDULER_TIMEOUT = 10  # seconds until the scheduler of a cluster must have answered
 WORKERS_COME = 600  # seconds that a cluster is given to have its first worker
 RETRY = 1.0  # seconds, before runs that another sweep is at are asked for again
 
@@ -40,9 +42,11 @@ def run_all(
     """
     ends: dict[str, str] = {}
     plugins = {*ADDED.values()}
-    planned = [job for job, _ in jobs]
-    at_a_time = workers if backend == "loky" else len(jobs)  # a cluster may grow
-    with _distributing(backend, scheduler), Display(store, planned, at_a_time) as display:
+    left = [[_work_left(*planned, store) for planned in job] for job, _ in jobs]
+    with (
+        _distributing(backend, scheduler, workers) as at_a_time,
+        Display(store, left, at_a_time) as display,
+    ):
         waiting = dict(enumerate(jobs))
         while waiting:
             work = (
@@ -53,8 +57,8 @@ def run_all(
             for number, ended in parallel(work):
                 if ended is None:
                     continue
-                for (run, _), status in zip(waiting.pop(number)[0], ended, strict=True):
-                    display.finished(run, status)
+                for (run, evaluations), status in zip(waiting.pop(number)[0], ended, strict=True):
+                    display.finished(run, evaluations, status)
                     ends[run.key] = status
             time.sleep(RETRY if waiting else 0)
     return ends
@@ -82,29 +86,35 @@ def _execute(job: Planned, folder: Path, how: Execution, plugins: set[str]) -> l
     return execute(job, folder, how)
 
 
+def _work_left(run: Run, evaluations: list[Evaluation], store: Store) -> Work:
+    trained = (store.run_folder(run.key) / WEIGHTS).exists()
+    left = len(unfinished(run, evaluations, store))
+    return Work(run, 0 if trained else run.training.updates, left)
+
+
 @contextmanager
-def _distributing(backend: str, scheduler: str | None) -> Iterator[None]:
-    """How joblib hands out work.
+def _distributing(backend: str, scheduler: str | None, workers: int) -> Iterator[int]:
+    """How joblib hands out work; gives the number of jobs that are executed at a time.
 
     Raises UsageError if there is no such cluster, or it loses its workers.
     """
     if backend == "loky":
         with parallel_config("threading"):  # a thread for every process that it watches
-            yield
+            yield workers
         return
     try:
         from dask.distributed import Client, KilledWorker
     except ImportError as error:
         raise UsageError("--backend dask needs Dask: pip install -e '.[dask]'.") from error
     try:
-        client = Client(scheduler, timeout=SCHEDULER_ANSWERS, set_as_default=False)
+        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"There is no Dask scheduler at {scheduler}: {error}.") from error
     try:
         with client:
             client.wait_for_workers(1, timeout=WORKERS_COME)
             with parallel_config("dask", client=client):
-                yield
+                yield sum(client.nthreads().values())
     except TimeoutError as error:
         raise UsageError(f"No Dask worker came to {scheduler} in {WORKERS_COME} s.") from error
     except KilledWorker as error:

@@ -54,12 +54,12 @@ def execute(job: Planned, folder: Path, how: Execution) -> list[str] | None:
                 locks.enter_context(store.lock(run.key).acquire(blocking=False))
         except Timeout:
             return None
-        unfinished = [each for each in job if not is_done(*each, store, how.began)]
-        for run, evaluations in unfinished:
+        undone = [each for each in job if not is_done(*each, store, how.began)]
+        for run, evaluations in undone:
             for evaluation in evaluations:
                 store.mend(run.key, evaluation.key(run.task))
-        failed = _train([run for run, _ in unfinished], store, how)
-        for run, evaluations in unfinished:
+        failed = _train([run for run, _ in undone], store, how)
+        for run, evaluations in undone:
             _finish(run, evaluations, store, how, failed.get(run.key))
     return statuses(job, store)
 
@@ -76,7 +76,14 @@ def is_done(
 
     With ``failed_since``, a time, also whether since then it was found that it cannot be.
     """
-    return all(_is_finished(run, each, store, failed_since) for each in evaluations)
+    return not unfinished(run, evaluations, store, failed_since)
+
+
+def unfinished(
+    run: Run, evaluations: list[Evaluation], store: Store, failed_since: str | None = None
+) -> list[Evaluation]:
+    """The evaluations that are not done; see ``is_done``."""
+    return [e for e in evaluations if not _is_finished(run, e, store, failed_since)]
 
 
 def give_up(job: Planned, folder: Path, status: str, error: Exception) -> None:

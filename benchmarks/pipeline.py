@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-import torch
 import typer
 
 from benchmarks.claims import write_claims
@@ -22,13 +21,16 @@ from benchmarks.figures import write_figures
 from benchmarks.preset import DOMAINS, Preset, checked, read_preset
 from benchmarks.rates import product_rates, why_mixed_is_slow
 from benchmarks.registry import METHODS
-from benchmarks.runs import Planned, plan
+from benchmarks.runs import Planned, Run, plan
 from benchmarks.settings import Settings, check_names
 from benchmarks.store import ASKED, Store
 from benchmarks.supervise import start_again, stop_all
 from benchmarks.tables import write_tables
 from benchmarks.training import Execution
 from irem_core.engine import check_engine
+
+Phases = list[list[tuple[Planned, Execution]]]
+"""The jobs of a sweep, each with how it is executed; those of one phase after those of another."""
 
 
 def planned_runs(
@@ -48,17 +50,9 @@ def planned_runs(
     return plan(chosen, settings)
 
 
-def warn_of_slow_precision(planned: Planned, device: torch.device) -> None:
-    """Say on standard error if a run is in mixed precision and that is slower than float32."""
-    if any(run.dtype == "mixed" for run, _ in planned):
-        reason = why_mixed_is_slow(product_rates(device))
-        if reason:
-            print(f"{reason} --dtype float32 is faster.", file=sys.stderr, flush=True)
-
-
 def execute_all(
     planned: Planned,
-    phases: list[list[tuple[Planned, Execution]]],
+    phases: Phases,
     store: Store,
     workers: int,
     backend: str,
@@ -68,6 +62,8 @@ def execute_all(
     store.prepare()
     store.ask(asked_of(planned))
     _say_what_is_left(phases, store, workers)
+    if backend == "loky":  # the devices of a cluster are not known here
+        _warn_of_slow_precision(phases, store)
     failed: set[str] = set()
     with stopping_at_once(store):
         for phase in phases:
@@ -79,18 +75,31 @@ def execute_all(
     return failed
 
 
-def _say_what_is_left(
-    phases: list[list[tuple[Planned, Execution]]], store: Store, workers: int
-) -> None:
+def _say_what_is_left(phases: Phases, store: Store, workers: int) -> None:
     """Say on standard error how many runs are left, before the first of them begins."""
-    runs: dict[str, bool] = {}  # whether a run has something left, by key
-    for phase in phases:
-        for job, _ in phase:
-            for run, evaluations in job:
-                runs[run.key] = runs.get(run.key, False) or not is_done(run, evaluations, store)
+    keys = {run.key for phase in phases for job, _ in phase for run, _ in job}
+    left = {run.key for run, _ in _left(phases, store)}
     at_a_time = f", {workers} at a time" if workers > 0 else ""  # a cluster decides for itself
-    left = f"{sum(runs.values())} of {len(runs)} runs are left to do{at_a_time}."
-    print(f"{left} Results go to {store.folder}.", file=sys.stderr, flush=True)
+    sentence = f"{len(left)} of {len(keys)} runs are left to do{at_a_time}."
+    print(f"{sentence} Results go to {store.folder}.", file=sys.stderr, flush=True)
+
+
+def _warn_of_slow_precision(phases: Phases, store: Store) -> None:
+    """Say on standard error if a run is in mixed precision and that is slower than float32."""
+    devices = {how.place for run, how in _left(phases, store) if run.dtype == "mixed"}
+    for device in devices:
+        reason = why_mixed_is_slow(product_rates(device))
+        if reason:
+            print(f"{reason} --dtype float32 is faster.", file=sys.stderr, flush=True)
+
+
+def _left(phases: Phases, store: Store) -> Iterator[tuple[Run, Execution]]:
+    """The runs that have something left to do, and how they are executed."""
+    for phase in phases:
+        for job, how in phase:
+            for run, evaluations in job:
+                if not is_done(run, evaluations, store):
+                    yield run, how
 
 
 def write_output(store: Store, jobs: int) -> None:

@@ -22,9 +22,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from benchmarks.runs import Evaluation, Planned, Run
+from benchmarks.runs import Evaluation, Run
 from benchmarks.store import Store
-from benchmarks.time_left import TimeLeft, duration
+from benchmarks.time_left import TimeLeft, Work, duration
 
 BEAT = 0.5  # seconds between two looks
 LINE = 15.0  # seconds between two lines where there is no terminal
@@ -63,13 +63,13 @@ class Heartbeat:
 class Display:
     """Shows a sweep while it runs: ``with Display(store, jobs, workers) as display``.
 
-    jobs: what is still to do; the runs of one job are trained in one computation.
+    jobs: what is left of each job, whose runs are trained in one computation.
     workers: number of jobs that are executed at a time.
     """
 
-    def __init__(self, store: Store, jobs: Sequence[Planned], workers: int) -> None:
+    def __init__(self, store: Store, jobs: Sequence[Sequence[Work]], workers: int) -> None:
         self.store = store
-        self.runs = {run.key: (run, evaluations) for job in jobs for run, evaluations in job}
+        self.runs = {work.run.key: work.run for job in jobs for work in job}
         self.time_left = TimeLeft(jobs, store.frame(), workers)
         self.console = Console(stderr=True)
         self.bars = Progress(
@@ -104,9 +104,8 @@ class Display:
             self.bars.update(self.sweep.id, left="")
         self.bars.stop()
 
-    def finished(self, run: Run, status: str) -> None:
-        """A run is done, well or not."""
-        _, evaluations = self.runs[run.key]
+    def finished(self, run: Run, evaluations: list[Evaluation], status: str) -> None:
+        """Show that a run is done, well or not."""
         rows = [self.store.rows(run.key, e.key(run.task)) for e in evaluations]
         self.time_left.finish(run, [row for group in rows for row in group])
         self.bars.advance(self.sweep.id)
@@ -128,11 +127,12 @@ class Display:
             self.trained.add(key)
         for key, done in at_work.items():
             if key in self.runs:
-                self._show(*self.runs[key], done)
+                self._show(self.runs[key], done)
         self.bars.update(self.sweep.id, left=self._left())
 
-    def _show(self, run: Run, evaluations: list[Evaluation], done: int) -> None:
+    def _show(self, run: Run, done: int) -> None:
         """Show how many updates of a run are done."""
+        self.trained.discard(run.key)  # a run whose process died is trained again
         if run.key not in self.training:
             self.training[run.key] = self._bar(_label(run), run.training.updates)
         task = self.training[run.key]
@@ -144,8 +144,8 @@ class Display:
 
     def _left(self) -> str:
         """The time left, in words; "at least" if the speed of some runs is not known yet."""
-        training = {key: task.time_remaining for key, task in self.training.items()}
-        training |= dict.fromkeys(self.trained, 0.0)
+        training: dict[str, float | None] = dict.fromkeys(self.trained, 0.0)
+        training |= {key: task.time_remaining for key, task in self.training.items()}
         seconds, complete = self.time_left.seconds(training)
         if seconds == 0:
             return ""
@@ -164,7 +164,7 @@ class Display:
 
 
 def _left_of(task: Task) -> str:
-    """Of a run in training, in words."""
+    """Time left of a run in training, in words."""
     seconds = task.time_remaining
     return "" if seconds is None else f"about {duration(seconds)} left"
 

@@ -10,7 +10,7 @@ PRODUCTS = {"float32": torch.float32, "mixed": torch.bfloat16}
 """Type of the matrices that a run multiplies, by its ``dtype``."""
 
 ROWS, WIDTH = 1024, 512  # of the products in the networks for matrix tasks
-AT_LEAST, SECONDS = 3, 0.2  # products that are timed, and for how long
+MIN_PRODUCTS, MIN_SECONDS = 3, 0.2  # that are timed
 
 
 def product_rate(dtype: str, device: torch.device) -> float:
@@ -24,7 +24,7 @@ def product_rate(dtype: str, device: torch.device) -> float:
     left = torch.rand(ROWS, WIDTH, device=device).to(PRODUCTS[dtype])
     right = torch.rand(WIDTH, WIDTH, device=device).to(PRODUCTS[dtype])
     seconds: list[float] = []
-    while len(seconds) < AT_LEAST or sum(seconds) < SECONDS:
+    while len(seconds) < MIN_PRODUCTS or sum(seconds) < MIN_SECONDS:
         began = time.perf_counter()
         left @ right
         if device.type == "cuda":

@@ -127,11 +127,14 @@ def trim(
     """
     load_plugins(plugins)
     store, before = opened(folder), _megabytes(folder)
+    # a sweep may finish more while this goes on; of those it is not known what is shown
+    finished = {path for run in folder.glob("runs/*") for path in _finished(run, store)}
     shown = _shown(store, examples is Examples.REPORT)
     for run in sorted(folder.glob("runs/*")):
         try:
             with store.lock(run.name).acquire(blocking=False):
-                _trim(run, store, problems, shown)
+                for evaluation in sorted(finished & _finished(run, store).keys()):
+                    _trim(evaluation, problems, shown)
                 _trim_weights(run, store, weights)
         except Timeout:
             print(f"{run}: a process is at it, so it was left as it is")
@@ -161,17 +164,16 @@ def _shown(store: Store, report: bool) -> dict[str, set[Path]]:
 def _finished(run: Path, store: Store) -> dict[Path, dict[str, Any]]:
     """The folders of a run's finished evaluations, each with its first row of results."""
     rows = {path: store.rows(run.name, path.name) for path in run.iterdir() if path.is_dir()}
-    return {path: of_one[0] for path, of_one in rows.items() if of_one}
+    return {path: found[0] for path, found in rows.items() if found}
 
 
-def _trim(run: Path, store: Store, problems: int, shown: dict[str, set[Path]]) -> None:
-    """Trim the finished evaluations of a run."""
-    for evaluation in _finished(run, store):
-        _trim_trace(evaluation, problems)
-        for name, evaluations in shown.items():
-            if evaluation not in evaluations:
-                (evaluation / name).unlink(missing_ok=True)
-        _trim_examples(evaluation / EXAMPLES)
+def _trim(evaluation: Path, problems: int, shown: dict[str, set[Path]]) -> None:
+    """Trim a finished evaluation."""
+    _trim_trace(evaluation, problems)
+    for name, evaluations in shown.items():
+        if evaluation not in evaluations:
+            (evaluation / name).unlink(missing_ok=True)
+    _trim_examples(evaluation / EXAMPLES)
 
 
 def _trim_weights(run: Path, store: Store, weights: Weights) -> None:

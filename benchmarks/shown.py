@@ -69,12 +69,15 @@ def _lowest_seeds(comparison: Comparison) -> pd.DataFrame:
 
 
 def shown_answers(cases: Cases, folder: Path) -> Shown | None:
-    """Of the last condition the first method that iterates and has examples, its first seed."""
+    """The example of the figure of answers.
+
+    It is of the last condition, the first method that iterates and has examples, its first seed.
+    """
     return _first(reversed(answering(cases).items()), folder, EXAMPLES, lambda line: line.iterates)
 
 
 def shown_paths(cases: Cases, folder: Path) -> Shown | None:
-    """Of the first condition of shortest paths what ``shown_answers`` is of the last one."""
+    """The example of the figure of shortest paths: as ``shown_answers``, of the first condition."""
 
     def suits(line: Line) -> bool:
         row = line.rows.iloc[0]  # between two nodes there are paths
@@ -84,7 +87,10 @@ def shown_paths(cases: Cases, folder: Path) -> Shown | None:
 
 
 def shown_landscape(cases: Cases, folder: Path) -> Shown | None:
-    """Of the last condition the first method that has an energy landscape, its first seed."""
+    """The landscape of the figure of energies.
+
+    It is of the last condition, the first method that has a landscape, its first seed.
+    """
     return _first(reversed(answering(cases).items()), folder, LANDSCAPE, lambda line: True)
 
 
@@ -136,7 +142,7 @@ def shown_frames(folder: Path, results: pd.DataFrame, report: bool) -> dict[str,
     found = [*_in_figures(folder, results), *_in_tables(folder, results)]
     found += _in_explorer(folder, results) if report else []
     return {
-        name: {evaluation for of, evaluation in found if of == name}
+        name: {evaluation for frame, evaluation in found if frame == name}
         for name in (EXAMPLES, LANDSCAPE)
     }
 

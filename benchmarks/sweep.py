@@ -48,7 +48,7 @@ def sweep(
         int | None,
         typer.Option(
             min=1,
-            help="Runs at a time, here. Default: cores / threads, or one per CUDA device.",
+            help="Runs at a time, on this machine. Default: cores / threads; on CUDA, devices.",
         ),
     ] = None,
     threads: Annotated[
@@ -118,8 +118,6 @@ def sweep(
     if dry_run:
         print(describe(planned, store, max(workers, 1)))
         return
-    if backend == "loky":
-        pipeline.warn_of_slow_precision(planned, how.place)
     failed = pipeline.execute_all(planned, phases, store, workers, backend, scheduler)
     pipeline.write_output(store, jobs=workers if backend == "loky" else cores())
     if failed:
@@ -131,7 +129,7 @@ def sweep(
 def default_jobs(device: str, threads: int) -> int:
     """How many runs are executed at a time: one per CUDA device, else one per ``threads`` cores.
 
-    Several processes slow each other down that share a device, or have more threads than cores.
+    Processes that share a device, or have more threads than cores, slow each other down.
     """
     if device == "cuda":
         import torch

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from benchmarks.registry import METHODS
-from benchmarks.runs import Evaluation, Planned, Run
+from benchmarks.runs import Run
 
 SPEED_COLUMNS = [
     "task",
@@ -54,6 +54,14 @@ def measured_speed(run: Run, past: pd.DataFrame) -> Speed | None:
     return Speed(float((like["train_seconds"] / updates).median()), evaluation)
 
 
+class Work(NamedTuple):
+    """What is left to do of a run: so many updates and evaluations."""
+
+    run: Run
+    updates: int
+    evaluations: int
+
+
 class TimeLeft:
     """Estimates the time left until every job of a sweep is done.
 
@@ -61,13 +69,13 @@ class TimeLeft:
     as the median finished run of its method on its task, in this sweep and in the earlier ones of
     the same folder. Several threads may call it.
 
-    jobs: the runs of one job are trained in one computation.
+    jobs: what is left of each job, whose runs are trained in one computation.
     past: rows of results.csv that were there before.
     workers: number of jobs that are executed at a time.
     """
 
-    def __init__(self, jobs: Sequence[Planned], past: pd.DataFrame, workers: int) -> None:
-        self.jobs = list(jobs)
+    def __init__(self, jobs: Sequence[Sequence[Work]], past: pd.DataFrame, workers: int) -> None:
+        self.jobs = jobs
         self.workers = workers
         self.done: set[str] = set()
         self.speeds: dict[tuple[str, str, int], Speed | None] = {}
@@ -85,36 +93,38 @@ class TimeLeft:
                 del self.speeds[kind]
 
     def seconds(self, training: Mapping[str, float | None]) -> tuple[float, bool]:
-        """Seconds left, and whether they include every run that is left.
+        """Seconds left, and whether they include all that is left.
 
-        A run whose speed was never measured is not included.
+        Training or evaluations whose speed was never measured are not included.
 
         training: for the keys of the runs that have begun, seconds until the end of their training;
             None if no speed has been measured yet.
         """
         with self.lock:
-            jobs = [
-                [self._left(run, evaluations, len(job), training) for run, evaluations in job]
+            parts = [
+                [self._left(work, len(job), training.get(work.run.key)) for work in job]
                 for job in self.jobs
             ]
-        seconds = [sum(left for left in job if left is not None) for job in jobs]
-        complete = all(left is not None for job in jobs for left in job)
+        seconds = [sum(left for left, _ in job) for job in parts]
+        complete = all(known for job in parts for _, known in job)
         return max(sum(seconds) / self.workers, max(seconds, default=0.0)), complete
 
-    def _left(
-        self,
-        run: Run,
-        evaluations: list[Evaluation],
-        together: int,
-        training: Mapping[str, float | None],
-    ) -> float | None:
-        if run.key in self.done:
-            return 0.0
-        speed = self._speed(run)
-        left = training.get(run.key)
-        if left is not None:
-            return left / together + (len(evaluations) * speed.evaluation if speed else 0.0)
-        return speed.seconds(run.training.updates, len(evaluations)) if speed else None
+    def _left(self, work: Work, together: int, training: float | None) -> tuple[float, bool]:
+        """Seconds left of a run, and whether they include all that is left of it.
+
+        together: number of runs that are trained in one computation.
+        """
+        if work.run.key in self.done:
+            return 0.0, True
+        speed = self._speed(work.run)
+        if training is None:
+            if speed is None:
+                return 0.0, False
+            training = work.updates * speed.update
+        else:
+            training /= together
+        evaluation = work.evaluations * speed.evaluation if speed else 0.0
+        return training + evaluation, speed is not None
 
     def _speed(self, run: Run) -> Speed | None:
         kind = (run.task.name, run.method)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import pandas as pd
-from loky import ProcessPoolExecutor
+from joblib import Parallel, delayed
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 from PIL import Image
@@ -34,6 +34,7 @@ from benchmarks.measures import measures
 from benchmarks.registry import ADDED, load_plugins
 from benchmarks.schema import read_results
 from benchmarks.shown import drawn
+from benchmarks.supervise import supervised
 
 FORMATS = ("png", "pdf", "gif")
 COLOURS = 256  # of a PNG, which makes it a third as large
@@ -70,9 +71,13 @@ def write_figures(folder: Path, formats: Iterable[str] = ("png",), jobs: int = 1
 
 
 def _in_processes(tasks: list[Drawing], jobs: int) -> list[list[Path]]:
-    """Draw in new processes, since those find the plugins that are found here."""
-    with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(draw, tasks))
+    """Draw in as many processes as jobs, those of a sweep before if there are any."""
+
+    def draw_there(task: Drawing) -> list[Path]:
+        with supervised() as process:
+            return process.call(draw, task)
+
+    return list(Parallel(jobs, backend="threading")(delayed(draw_there)(task) for task in tasks))
 
 
 def checked_formats(formats: Iterable[str]) -> tuple[str, ...]:
@@ -148,6 +153,10 @@ def _figures(drawing: Drawing) -> Iterator[tuple[str, Figure | FuncAnimation]]:
     if comparison.nested:
         if figure := error_by_times(title, cases):
             yield f"recursion_{name}", figure
+        return
+    if drawing.formats == ("gif",):
+        if animated := animation(title, cases, folder):
+            yield f"animation_{name}", animated
         return
     figures: dict[str, Figure | FuncAnimation | None] = {
         "error_against_steps": error_against_steps(title, cases),

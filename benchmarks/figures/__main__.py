@@ -16,7 +16,7 @@ def figures(
     folder: Annotated[Path, typer.Argument(help="A folder that a sweep wrote.")],
     formats: Annotated[
         str,
-        typer.Option(help=f"Of {', '.join(FORMATS)}, separated by commas; animations are gif."),
+        typer.Option(help=f"{', '.join(FORMATS)}, separated by commas; animations are gif."),
     ] = "png",
     jobs: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 1,
     plugins: Plugins = None,

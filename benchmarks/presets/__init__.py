@@ -8,5 +8,5 @@ FOLDER = Path(__file__).parent
 
 
 def named_presets() -> list[str]:
-    """Their names, in alphabetical order."""
+    """Names of the presets, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))

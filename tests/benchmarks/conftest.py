@@ -1,5 +1,6 @@
 """Results that nobody measured, with errors that a test chooses."""
 
+import threading
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -93,6 +94,8 @@ class SameProcess:
     """Stands in for a supervised process: what is called runs in the process of the test."""
 
     def call(self, function, *arguments, timeout=None):
+        assert timeout is None, "a time limit needs a process: mark the test with 'processes'"
+        assert threading.current_thread() is threading.main_thread(), "mark it with 'processes'"
         return function(*arguments)
 
 

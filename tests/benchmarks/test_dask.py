@@ -75,7 +75,7 @@ def test_a_cluster_that_loses_a_worker_ends_as_one_machine_does(cluster, tmp_pat
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("benchmarks.distribute.SCHEDULER_ANSWERS", 1)
+    monkeypatch.setattr("benchmarks.distribute.SCHEDULER_TIMEOUT", 1)
     nowhere = ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1", "--out", tmp_path]
     assert run(*nowhere) == 2
     assert "There is no Dask scheduler at tcp://127.0.0.1:1" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from benchmarks.preset import checked, read_preset
 from benchmarks.progress import Display, Heartbeat
 from benchmarks.runs import plan
 from benchmarks.store import Store
+from benchmarks.time_left import Work
 
 
 @pytest.fixture(scope="module")
@@ -26,27 +27,15 @@ def store(tmp_path):
 
 def test_a_reader_finds_a_whole_number_in_a_heartbeat_at_any_time(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.progress.BEAT", 0)
-    path, over, read = tmp_path / "run.progress", threading.Event(), []
-
-    def write():
-        with Heartbeat(path) as heartbeat:
-            heartbeat(10**9)
-            over.wait()
-            for done in range(2000):
-                heartbeat(10**9 + done)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    while not path.exists():
-        pass
-    over.set()
-    while writer.is_alive():
-        try:
+    path, read = tmp_path / "run.progress", []
+    with Heartbeat(path) as heartbeat:
+        heartbeat(10**9)
+        writer = threading.Thread(target=lambda: [heartbeat(10**9 + i) for i in range(2000)])
+        writer.start()
+        while writer.is_alive():
             read.append(path.read_text())
-        except FileNotFoundError:  # the writer is done
-            break
-    writer.join()
-    assert read
+        writer.join()
+    assert len(read) > 100
     assert all(len(text) == 10 for text in read)
     assert not list(tmp_path.iterdir())
 
@@ -73,7 +62,8 @@ def displayed(store, planned, terminal, monkeypatch):
         "benchmarks.progress.Console",
         lambda stderr: Console(file=stream, force_terminal=terminal, width=120),
     )
-    return Display(store, [[run] for run in planned], workers=2), stream
+    left = [[Work(run, run.training.updates, len(evaluations))] for run, evaluations in planned]
+    return Display(store, left, workers=2), stream
 
 
 def test_a_bar_stays_where_it_is_until_its_run_has_been_trained(store, planned, monkeypatch):
@@ -88,11 +78,23 @@ def test_a_bar_stays_where_it_is_until_its_run_has_been_trained(store, planned, 
     assert not display.training
 
 
+def test_a_run_that_is_trained_again_has_time_left_again(store, planned, monkeypatch):
+    display, _ = displayed(store, planned, True, monkeypatch)
+    run, _ = planned[0]
+    for _ in range(2):  # its process died after the first time
+        with store.lock(run.key), Heartbeat(store.progress_file(run.key)) as heartbeat:
+            heartbeat(12)
+            display._read_heartbeats()
+            assert run.key not in display.trained
+        display._read_heartbeats()
+        assert run.key in display.trained
+
+
 def test_lines_count_the_runs_that_are_done(store, planned, monkeypatch):
     display, stream = displayed(store, planned, False, monkeypatch)
     with display:
-        for run, _ in planned:
-            display.finished(run, "ok")
+        for run, evaluations in planned:
+            display.finished(run, evaluations, "ok")
     lines = stream.getvalue().splitlines()
     assert [line[:17] for line in lines] == ["1 of 2 runs done:", "2 of 2 runs done:"]
 

@@ -35,6 +35,7 @@ def test_the_options_of_a_sweep_are_read_without_torch():
 
 def test_commands_import_slow_packages_where_they_use_them():
     assert not {*SLOW} & imported_by(*COMMANDS)
+    assert "torch_geometric" not in imported_by("figures.__main__", "report.__main__")
 
 
 @pytest.mark.parametrize("choices", [BACKENDS, DEVICES, ENGINES, DTYPES])

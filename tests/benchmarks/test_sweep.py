@@ -366,19 +366,28 @@ def test_a_sweep_in_mixed_precision(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "bfloat16", "said"),
+    ("dtype", "bfloat16", "warned"),
     [("mixed", 2e9, True), ("mixed", 2e11, False), ("float32", 2e9, False)],
 )
 def test_mixed_precision_that_is_slower_is_named_before_it_starts(
-    tmp_path, monkeypatch, capsys, dtype, bfloat16, said
+    tmp_path, monkeypatch, capsys, dtype, bfloat16, warned
 ):
     rates = {"float32": 50e9, "mixed": bfloat16}
     monkeypatch.setattr("benchmarks.rates.product_rate", lambda dtype, device: rates[dtype])
-    monkeypatch.setattr("benchmarks.pipeline.execute_all", lambda *arguments: set())
-    monkeypatch.setattr("benchmarks.pipeline.write_output", lambda *arguments, **options: None)
-    assert run(*TINY, "--dtype", dtype, "--out", tmp_path) == 0
+    options = [*TINY, "--dtype", dtype, "--train-iterations", 1, "--out", tmp_path]
     sentence = "at 2 GFLOP/s in bfloat16 and at 50 GFLOP/s in float32. --dtype float32 is faster."
-    assert (sentence in capsys.readouterr().err) == said
+    assert run(*options) == 0
+    assert (sentence in capsys.readouterr().err) == warned
+    assert run(*options) == 0  # nothing is left to do in mixed precision
+    assert sentence not in capsys.readouterr().err
+
+
+def test_a_sweep_that_is_done_says_so_and_shows_no_bar(tmp_path, monkeypatch, capsys):
+    assert run(*TINY, "--out", tmp_path) == 0
+    assert "3 of 3 runs are left to do, 1 at a time. Results go to" in capsys.readouterr().err
+    monkeypatch.setattr("benchmarks.distribute.Display", None)
+    assert run(*TINY, "--out", tmp_path) == 0
+    assert "0 of 3 runs are left to do" in capsys.readouterr().err
 
 
 def test_seeds_at_once_are_recorded_and_have_the_numbers_of_seeds_in_turn(tmp_path):
