@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from benchmarks.cases import comparisons
 from benchmarks.cli import run_app
 from benchmarks.figures.answers import animation, answers
 from benchmarks.figures.landscape import energy_landscape
+from benchmarks.figures.paths import shortest_paths
 from benchmarks.lines import lines
 from benchmarks.measures import measures
 from benchmarks.report.explorer import explorer
@@ -21,6 +23,7 @@ from benchmarks.schema import read_results
 from benchmarks.shown import drawn, example_steps
 from benchmarks.store import Store
 from benchmarks.sweep import run_command, sweep
+from benchmarks.tables import write_tables
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
 
@@ -184,6 +187,54 @@ def test_without_a_report_examples_are_those_of_figures_alone(folder, tmp_path):
     row = json.loads(examples.with_name("rows.json").read_text())[0]
     assert (row["method"], row["difficulty"], row["seed"]) == ("irem", "harder", 0)
     assert pictures(folder, tmp_path) == before
+
+
+SHOWN = """
+base = "smoke"
+tasks = ["addition", "shortest_path"]
+methods = ["irem", "trivial"]
+difficulties = ["same", "harder"]
+tests = [{ expression = "addition(_, a)" }, { expression = "addition(_, a)", times = 2 }]
+"""
+
+
+def paths_drawn(folder):
+    """The figure of shortest paths, in few pixels."""
+    found = comparisons(drawn(read_results(folder, made=False)))
+    (comparison,) = [one for one in found if one.title == "shortest_path"]
+    cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+    buffer = BytesIO()
+    shortest_paths("Shortest path", cases, folder).savefig(buffer, dpi=50)
+    return buffer.getvalue()
+
+
+def test_paths_and_sums_that_are_shown_are_kept(tmp_path):
+    (tmp_path / "shown.toml").write_text(SHOWN)
+    with pytest.raises(SystemExit) as ended:
+        run_command(sweep, ["--preset", str(tmp_path / "shown.toml"), "--out", str(tmp_path / "X")])
+    assert ended.value.code == 0
+    folder = tmp_path / "X"
+    table, paths = write_tables(folder), paths_drawn(folder)
+    assert "one sum written out" in table
+    before = len(list(folder.glob("runs/*/*/examples.parquet")))
+    assert run("trim", folder, "--examples", "figures") == 0
+    assert len(list(folder.glob("runs/*/*/examples.parquet"))) < before / 2
+    assert (write_tables(folder), paths_drawn(folder)) == (table, paths)
+
+
+def test_what_a_sweep_finishes_while_a_folder_is_trimmed_is_left_alone(folder, monkeypatch):
+    evaluation = next(folder.glob("runs/*/*/examples.parquet")).parent
+    hidden = evaluation.rename(folder / "not there yet")
+
+    def shown(store, report):
+        hidden.rename(evaluation)  # it is finished just now
+        return {"examples.parquet": set(), "landscape.parquet": set()}
+
+    names = {path.name for path in hidden.iterdir()}
+    monkeypatch.setattr("benchmarks.results._shown", shown)
+    assert run("trim", folder) == 0
+    assert {path.name for path in evaluation.iterdir()} == names
+    assert list(folder.glob("runs/*/*/examples.parquet")) == [evaluation / "examples.parquet"]
 
 
 def test_parameters_of_other_methods_are_kept_if_asked_for(folder):
