@@ -34,7 +34,7 @@ from irem_core.types import Batch, Problem, Task
 SMALL = {"hidden": 16, "replayed": 8, "stored": 8, "capacity": 32, "batch": 16}
 SIZE = 3
 MOST = 1000  # steps, of a method that is done by itself, on such small problems
-FITTED = 32  # problems of one batch, which a method that can express them learns by heart
+FITTED = 16  # problems of one batch, which a method that can express them learns by heart
 UPDATES = 2000  # at most, with each of
 RATES = (3e-3, 1e-3, 3e-4)
 WIDER = {"hidden": 64}

@@ -70,7 +70,6 @@ class MLPLandscape:
             sums = torch.addmm(self.share, answer, self.of_answer.T)
             return self.delta(sums) @ self.of_answer
 
-    @torch.no_grad()
     def leap(
         self, answer: Float[Tensor, "B n_out"], steps: int, rule: StepRule
     ) -> Float[Tensor, "B n_out"]:
@@ -80,11 +79,12 @@ class MLPLandscape:
         network sees it through W y + c W W' alone: the descent can run on c. Not in bfloat16: c
         grows in the directions that W sends to almost nothing, and rounding it moves the answer.
         """
-        if torch.is_autocast_enabled(answer.device.type):
-            return last(descend(self, answer, steps, rule))
-        along = _Along(self, torch.addmm(self.share, answer, self.of_answer.T))
-        c = last(descend(along, answer.new_zeros(along.sums.shape), steps, rule))
-        return torch.addmm(answer, c, self.of_answer)
+        with torch.no_grad():  # not a decorator, which torch.compile cannot trace on a method
+            if torch.is_autocast_enabled(answer.device.type):
+                return last(descend(self, answer, steps, rule))
+            along = _Along(self, torch.addmm(self.share, answer, self.of_answer.T))
+            c = last(descend(along, answer.new_zeros(along.sums.shape), steps, rule))
+            return torch.addmm(answer, c, self.of_answer)
 
     def delta(self, first: Float[Tensor, "B hidden"]) -> Float[Tensor, "B hidden"]:
         """dE by the sums of the first layer, before its swish."""

@@ -12,16 +12,17 @@ def test_the_posterior_mean_by_quadrature():
     amplitude, noise = 0.5 * 10**0.5, 0.1
     known = torch.tensor([[0.8, 0.3, 0.5, 0.0]], dtype=torch.float64)
     batch = Batch(Problem(known, torch.zeros_like(known)), torch.zeros_like(known))
-    grid = torch.linspace(-5, 5, 81, dtype=torch.float64)
-    u1, u2, v1, v2 = torch.meshgrid(grid, grid, grid, grid, indexing="ij")
+    grid = torch.linspace(-5, 5, 401, dtype=torch.float64)
+    normal = (-(grid**2) / 2).exp()
 
-    def miss(value, u, v):
-        return ((value - amplitude * u * v) / noise) ** 2 / 2
+    def weight(value):  # of u and v by a row and a column, [U, V]
+        return (-(((value - amplitude * grid[:, None] * grid) / noise) ** 2) / 2).exp()
 
-    log = -(u1**2 + u2**2 + v1**2 + v2**2) / 2
-    log -= miss(0.8, u1, v1) + miss(0.3, u1, v2) + miss(0.5, u2, v1)
-    weights = (log - log.max()).exp()
-    expected = (weights * amplitude * u2 * v2).sum() / weights.sum()
+    # of all (u1, u2, v1, v2) the weight is a product over the three entries that are observed
+    row, column = weight(0.3) * normal, weight(0.5).T * normal  # [u1, v2] and [v1, u2]
+    both = weight(0.8) * normal[:, None] * normal  # [u1, v1]
+    total = row.sum(1) @ both @ column.sum(1)
+    expected = amplitude * ((row @ grid) @ both @ (column @ grid)) / total
     many = batch[torch.zeros(200, dtype=torch.long)]
     means = posterior_mean(task, many, stream("posterior"), burn_in=100, sweeps=300)
     assert torch.equal(means[0, :3], known[0, :3])

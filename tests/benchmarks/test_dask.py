@@ -17,7 +17,7 @@ pytestmark = pytest.mark.processes
 
 SWEEP = ["--preset", "smoke", "--threads", "1", "--tasks", "addition"]
 SWEEP += ["--methods", "irem,trivial", "--seeds", "3"]
-SWEEP += ["--set", "train_iterations=600", "--set", "validate_every=100"]
+SWEEP += ["--set", "train_iterations=300", "--set", "validate_every=50"]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
 
 

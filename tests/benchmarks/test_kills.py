@@ -22,7 +22,7 @@ pytestmark = pytest.mark.processes
 
 OPTIONS = ["--preset", "smoke", "--threads", "1", "--jobs", "2"]
 OPTIONS += ["--tasks", "addition", "--methods", "irem,feedforward", "--seeds", "2"]
-OPTIONS += ["--set", "train_iterations=400", "--set", "validate_every=50"]
+OPTIONS += ["--set", "train_iterations=300", "--set", "validate_every=50"]
 COMMAND = [sys.executable, "-m", "benchmarks.sweep", *OPTIONS]
 NOT_RESULTS = ["created", "seconds", "train_seconds", "evaluation_seconds", "peak_bytes"]
 

@@ -53,7 +53,7 @@ def test_it_leaves_table_figures_traces_and_curves(smoke):
     trace = pd.read_parquet(next(smoke.glob("runs/*/*/trace.parquet")))
     assert {"problem", "step", "error", "energy", "flops", "seconds"} <= set(trace.columns)
     curve = pd.read_csv(next(smoke.glob("runs/*/curve.csv")))
-    assert curve["update"].tolist() == [10, 20]
+    assert curve["update"].tolist() == [5, 10]
     assert not list(smoke.rglob("*.part")) + list(smoke.rglob("*.progress"))
 
 

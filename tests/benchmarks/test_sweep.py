@@ -432,11 +432,16 @@ def test_what_goes_wrong_with_seeds_at_once_is_in_their_rows(tmp_path, monkeypat
 
 ABLATIONS = [name for name in named_presets() if name.startswith("ablation-")]
 OF_CLAIMS = [*ABLATIONS, "adaptive", "recursion", "search", "structured", "structured-ablations"]
+FEWER = {  # where methods take long even at a tiny size; the smoke sweep has all methods and tasks
+    "structured": ["--methods", "irem_structured,trivial"],
+    "structured-ablations": ["--sizes", "4"],
+}
 
 
 @pytest.mark.parametrize("name", OF_CLAIMS)
 def test_the_preset_of_every_claim_runs_at_a_tiny_size(name, tmp_path):
     fewer = [] if name == "ablation-updates" else ["--train-iterations", 2]
+    fewer += FEWER.get(name, [])
     assert run("--preset", name, "--smoke", *fewer, "--out", tmp_path) == 0
     results = read_results(tmp_path)
     assert (results["status"] == "ok").all()
