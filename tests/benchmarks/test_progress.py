@@ -111,6 +111,6 @@ def test_a_line_says_how_far_a_run_is_and_how_long_it_takes(store, planned, monk
             display._read_heartbeats()
     display._say()
     assert stream.getvalue().splitlines() == [
-        "0 of 2 runs done, at least 14 s left",  # the other one was never measured
-        f"  {run.method} on addition, n = 3, seed 0, 6 of 20 updates, about 14 s left",
+        "0 of 2 runs done, at least 4 s left",  # the other one was never measured
+        f"  {run.method} on addition, n = 3, seed 0, 6 of 10 updates, about 4 s left",
     ]

@@ -152,7 +152,7 @@ def test_a_training_that_is_cut_off_goes_on_and_ends_the_same(tmp_path, monkeypa
 
     def beat(heartbeat, done):
         updates.append(done)
-        if updates == [*range(1, 16)]:
+        if updates == [*range(1, 8)]:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmarks.execute.Heartbeat.__call__", beat)
@@ -161,7 +161,7 @@ def test_a_training_that_is_cut_off_goes_on_and_ends_the_same(tmp_path, monkeypa
     assert list(tmp_path.glob("cut/runs/*/state-*.safetensors"))
     assert not list(tmp_path.glob("cut/runs/*/method.safetensors"))
     assert execute(job, tmp_path / "cut", Execution(threads=1)) == ["ok"]
-    assert updates == [*range(1, 16), *range(11, 21)]  # the state is of update 10
+    assert updates == [*range(1, 8), *range(6, 11)]  # the state is of update 5
     for name in ("whole", "cut"):
         Store(tmp_path / name).collect()
     pd.testing.assert_frame_equal(numbers(tmp_path / "cut"), numbers(tmp_path / "whole"))
@@ -484,7 +484,7 @@ def test_an_ablation_runs_at_a_tiny_size_in_the_order_of_its_numbers(tmp_path):
 def test_a_tiny_preset_is_tiny_for_methods_with_settings_of_their_own():
     tiny = plan(checked(read_preset("structured", smoke=True)), {})
     learned = [run for run, _ in tiny if METHODS[run.method].learns]
-    assert {run.training.train_iterations for run in learned} == {20}
+    assert {run.training.train_iterations for run in learned} == {10}
     own = {run.settings["learning_rate"] for run, _ in tiny if run.method == "irem_structured"}
     assert own == {5e-3, 1e-2}  # of matrices, of graphs
 
