@@ -22,7 +22,7 @@ from benchmarks.cli import Plugins, run_app
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import measured, rows
 from benchmarks.execute import columns
-from benchmarks.problems import draw_test_problems, yardstick
+from benchmarks.problems import draw_test_problems, variance_of_answers
 from benchmarks.provenance import provenance
 from benchmarks.registry import METHODS, load_plugins, task_named
 from benchmarks.runs import Evaluation, external_key
@@ -99,13 +99,12 @@ def score(
     store = Store(out)
     store.prepare()
     key = external_key(method, task, seed)
-    against = yardstick(task, task.test(evaluation.size, evaluation.difficulty), len(batch))
     answered = [batch.problem.start, *torch.from_numpy(given)]
-    result = measured(answered, batch, task, against.variance)
+    result = measured(answered, batch, task, variance_of_answers(task))
     values = {name: value for name, value in about["values"].items() if name != "size"}
     common = columns(method, task, seed, values, key, evaluation) | {"external": True}
     common |= provenance(torch.device("cpu"), "float64")
-    scored = [common | row for row in rows(result, against, evaluation)]
+    scored = [common | row for row in rows(result, evaluation)]
     with store.lock(key):
         if store.rows(key, evaluation.key(task)):
             print(f"What {method!r}, seed {seed}, had answered before is replaced.")

@@ -14,9 +14,10 @@ import torch
 from benchmarks import training
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import rows, trace
-from benchmarks.problems import draw_test_problems, yardstick
+from benchmarks.problems import draw_test_problems, variance_of_answers
+from benchmarks.references import reference, test_set
 from benchmarks.registry import load_plugins, method_named, task_named
-from benchmarks.runs import Evaluation, Run
+from benchmarks.runs import Evaluation, Run, task_config
 from benchmarks.settings import check_names, settings_for
 from irem_core.checkpoint import CONFIG, WEIGHTS
 from irem_core.checks import at_least
@@ -145,9 +146,12 @@ def evaluate(
         raise ValueError(f"{method.name} on {task} cannot be tested at size {size}: it fits one")
     tested = task.test(size, difficulty)
     batch = draw_test_problems(tested, problems)
-    against = yardstick(task, tested, problems)
     device, dtype = method.place()
     batch = batch.to(device or "cpu", dtype or torch.float64)
-    result = trace(method, batch, max(budgets), against.variance)
+    result = trace(method, batch, max(budgets), variance_of_answers(task))
     about = {"task": task.name, "method": method.name, "size": size, "difficulty": difficulty}
-    return pd.DataFrame([about | row for row in rows(result, against, evaluation)])
+    asked = {"size": size, "difficulty": difficulty, "problems": problems, "settings": "{}"}
+    held_against = reference(test_set(task_config(task), asked))
+    return pd.DataFrame(
+        [about | row | held_against.columns(row["mse"]) for row in rows(result, evaluation)]
+    )

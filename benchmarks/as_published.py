@@ -21,7 +21,6 @@ from benchmarks.judging import (
     same,
     traced,
     trained,
-    within,
 )
 from benchmarks.lines import Line
 from benchmarks.metrics import Array
@@ -33,6 +32,7 @@ from benchmarks.published import (
     shortest_path_curve,
     sums_curves,
 )
+from benchmarks.stats import mean_interval
 
 CLAIM = "The published numbers"
 DURATION = {"train_iterations", "validate_every"}
@@ -75,7 +75,7 @@ def _where(line: Line) -> str:
 
 def _is_usual(line: Line) -> bool:
     """Whether it is of the paper's protocol, but for how long it trained, and of its problems."""
-    settings = json.loads(line.rows["settings"].iloc[0])
+    settings = json.loads(line.settings)
     graph, level = line.domain == "graph", line.rows["difficulty"].iloc[0]
     return {*settings} <= DURATION and (graph or level == "harder")
 
@@ -104,7 +104,7 @@ def _held(
     step: int | None = None,
 ) -> Claim:
     """Errors [S, B] against a published one, of the end or after a step."""
-    low, high = within(errors)
+    low, high = mean_interval(errors)
     allowed = max(MARGIN * published, reading)
     after = "" if step is None else f" after step {step}"
     known = f" (to {reading:g})" if reading else ""

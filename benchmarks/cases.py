@@ -109,13 +109,13 @@ def in_method_order(rows: pd.DataFrame) -> pd.DataFrame:
     """
     order = {name: place for place, name in enumerate(METHODS)}
     rows = rows.sort_values("selection", key=lambda rules: rules != "last", kind="stable")
-    settings = sorted(rows["settings"].unique(), key=_place)
+    settings = sorted(rows["settings"].unique(), key=settings_order)
     places = {text: place for place, text in enumerate(settings)}
     rows = rows.sort_values("settings", key=lambda texts: texts.map(places), kind="stable")
     return rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
 
 
-def _place(settings: str) -> tuple[bool, int, list[tuple[float, str]]]:
+def settings_order(settings: str) -> tuple[bool, int, list[tuple[float, str]]]:
     """A key to sort by: other ways to ask what is trained last, and 30 before 100."""
     names = {*json.loads(settings)}
     parts = re.split(r"(\d+\.?\d*)", settings)

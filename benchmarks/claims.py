@@ -25,19 +25,25 @@ from benchmarks.judging import (
     YES,
     Claim,
     above,
+    all_above,
+    below,
     change,
     number,
+    one_seed,
     over,
-    paired,
     traced,
-    within,
 )
 from benchmarks.lines import Line, by_method, lines, paired_at, picked_by
 from benchmarks.measures import SHOWN
 from benchmarks.metrics import rank_correlation
 from benchmarks.registry import load_plugins, task_named
 from benchmarks.schema import read_results
-from benchmarks.stats import interval, resampled_correlation
+from benchmarks.stats import (
+    change_interval,
+    correlation_interval,
+    difference_interval,
+    ratio_interval,
+)
 from irem_core.checkpoint import write_whole
 
 NAME = "claims.md"
@@ -175,20 +181,19 @@ def _errs_least(where: str, every: list[Line]) -> Claim:
         lacking = f"There is no result of {OURS}, or of no baseline."
         return Claim(ERRS_LEAST, where, UNTESTED, lacking)
     best = min(others, key=lambda line: line.errors.mean())
-    gains = {line.name: paired(line.errors, ours.errors) for line in others}
-    lows, highs = zip(*gains.values(), strict=True)
+    gains = {line.name: difference_interval(line.errors, ours.errors) for line in others}
     tried = {line.method for line in every}
     finite = {line.method for line in others}
     failed = [name for name in BASELINES if name in tried - finite]
     unknown = [name for name in BASELINES if name not in tried]
-    verdict = above(float(np.min(lows)), float(np.min(highs)))  # unclear, where one is nan
+    verdict = all_above(gains.values())
     gained = best.errors.mean() - ours.errors.mean()
     return Claim(
         ERRS_LEAST,
         where,
         UNCLEAR if unknown and verdict == YES else verdict,
         f"{OURS} errs {_of(ours)}, {best.name}{' as the best' * (len(others) > 1)} {_of(best)}: "
-        f"{change(gained, *gains[best.name], 'more', 'less')}."
+        f"{change(gained, *gains[best.name], 'more', 'less')}{one_seed(ours, best)}."
         + (f" No finite result of {', '.join(failed)}." if failed else "")
         + (f" Not run: {', '.join(unknown)}." if unknown else ""),
         over(ours),
@@ -200,18 +205,18 @@ def _more_steps_help(where: str, methods: dict[str, Line]) -> Claim:
     ours = methods.get(OURS)
     if ours is None or not ours.traces:
         return Claim(MORE_STEPS, where, UNTESTED, f"There is no trace of {OURS}.")
-    steps = json.loads(ours.rows["settings"].iloc[0]).get("inner_steps", TRAINED_STEPS)
+    steps = json.loads(ours.settings).get("inner_steps", TRAINED_STEPS)
     if ours.budget <= steps:
         lacking = f"There is no trace of {OURS} beyond {steps} steps."
         return Claim(MORE_STEPS, where, UNTESTED, lacking)
     before, after = ours.errors_after(steps), ours.errors_after(ours.budget)
-    low, high = within(before - after)
+    low, high = change_interval(before - after)
     gained = before.mean() - after.mean()
     means = np.mean([trace.mean_errors for trace in ours.traces], axis=0)
     return Claim(
         MORE_STEPS,
         where,
-        above(*within((1 - MARGIN) * before - after)),
+        below(1 - MARGIN, *ratio_interval(after, before)),
         f"{number(before.mean())} after {steps} steps, {number(after.mean())} after {ours.budget}: "
         f"{change(gained, low, high, 'less', 'more')}, {abs(gained) / before.mean():.1%} of it. "
         f"Over all problems the least is {number(means.min())}, after step {means.argmin()}."
@@ -227,13 +232,13 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
         return Claim(STOPS_WELL, where, UNTESTED, f"There is no trace of {OURS} with its energies.")
     stopped = ours.errors_by("stopped")
     steps = np.mean([choices["stopped"].steps for choices in ours.choices])
-    low, high = within(stopped - ours.errors)
+    low, high = change_interval(stopped - ours.errors)
     lost = stopped.mean() - ours.errors.mean()
     few = f" (of {traced(ours)})" * (ours.traced < ours.problems)
     return Claim(
         STOPS_WELL,
         where,
-        above(*within((1 + MARGIN) * ours.errors - stopped)),
+        below(1 + MARGIN, *ratio_interval(stopped, ours.errors)),
         f"{number(stopped.mean())} after {steps:.3g} steps{few}, {_of(ours)} after {ours.budget}: "
         f"{change(lost, low, high, 'more', 'less')}.{_beside_trivial(ours)}",
         over(ours),
@@ -252,20 +257,20 @@ def _energy_helps(where: str, methods: dict[str, Line]) -> list[Claim]:
     for cost, name in (("flops", "operations"), ("seconds", "seconds")):
         spent = min(getattr(trace, cost)[-1] for line in pair for trace in line.traces)
         ours, theirs = paired_at(pair[0], pair[1], spent, cost)
-        low, high = paired(theirs, ours)
+        low, high = difference_interval(theirs, ours)
         gained = theirs.mean() - ours.mean()
         differences.append((low, high))
         sentences.append(
             f"{spent:.2g} {name} a problem {STRUCTURED} errs {number(ours.mean())} and "
             f"{WITHOUT_ENERGY} {number(theirs.mean())}, {change(gained, low, high, 'more', 'less')}"
+            f"{one_seed(*pair)}"
         )
-    lows, highs = zip(*differences, strict=True)
     spent_on = " and ".join(
         f"{each['parameters']:,.0f} parameters in {each['train_seconds']:.3g} s"
         for each in (line.done[["parameters", "train_seconds"]].mean() for line in pair)
     )
     sentence = f"At {'; at '.join(sentences)}. They trained {spent_on}."
-    verdict = above(min(lows), max(highs))
+    verdict = all_above(differences)
     return [Claim(ENERGY_HELPS, where, verdict, sentence, over(pair[0], traced(pair[0])))]
 
 
@@ -297,7 +302,7 @@ def _effort(where: str, ours: list[Line], alone: bool) -> Claim:
     (found,) = rank_correlation(numbers[:, None], taken.mean(axis=0)[:, None])
     if np.isnan(found):
         return untested(f"All have the same {known.name}, or stop at the same step.")
-    low, high = interval(resampled_correlation(numbers, taken, np.random.default_rng(0)))
+    low, high = correlation_interval(numbers, taken)
     rises = bool(np.all(np.diff([each.mean() for each in steps]) >= 0))  # from case to case
     verdict = above(low - CORRELATED, high - CORRELATED)
     return Claim(

@@ -15,8 +15,7 @@ from torch import Tensor
 from benchmarks.flops import FlopCounter
 from benchmarks.hardness import hardness
 from benchmarks.landscape import landscape
-from benchmarks.metrics import Array, certain, expected, skill, solved
-from benchmarks.problems import Yardstick
+from benchmarks.metrics import Array, certain, expected, solved
 from benchmarks.runs import Evaluation
 from benchmarks.stats import interval_over_problems
 from benchmarks.store import EXAMPLES, LANDSCAPE, STARTS, TRACE
@@ -168,8 +167,10 @@ def measured(answers: list[Tensor], batch: Batch, task: Task, variance: float) -
     )
 
 
-def rows(result: Trace, against: Yardstick, evaluation: Evaluation) -> list[dict[str, Any]]:
+def rows(result: Trace, evaluation: Evaluation) -> list[dict[str, Any]]:
     """The rows of results of an evaluation: one per budget and rule that picks the answer.
+
+    Their skill is computed when results are collected (``benchmarks.references``).
 
     A method that is done by itself, but needs more than the largest budget, has a row for that too.
     """
@@ -177,19 +178,13 @@ def rows(result: Trace, against: Yardstick, evaluation: Evaluation) -> list[dict
     if result.needed is not None and result.needed.max() > budgets[-1]:
         budgets.append(int(result.needed.max()))
     return [
-        _row(result, against, budget, selection, choice)
+        _row(result, budget, selection, choice)
         for budget in budgets
         for selection, choice in selections(result, budget).items()
     ]
 
 
-def _row(
-    result: Trace,
-    against: Yardstick,
-    budget: int,
-    selection: str,
-    choice: Choice,
-) -> dict[str, Any]:
+def _row(result: Trace, budget: int, selection: str, choice: Choice) -> dict[str, Any]:
     count = len(choice.used)  # the start among them
     errors = expected(result.errors[:count], choice.answered)  # [B]
     mse = float(errors.mean())
@@ -202,7 +197,6 @@ def _row(
 
     read = [errors] if energies is None else [errors, energies]
     fine = all(np.isfinite(numbers).all() for numbers in read)
-    best = against.best
     return {
         "steps": budget,
         "steps_used": cost(np.arange(count, dtype=np.float64)),
@@ -210,16 +204,12 @@ def _row(
         "mse": mse,
         "mse_ci_low": low,
         "mse_ci_high": high,
-        "skill": skill(mse, against.mse_trivial, None if best is None else best.mse),
         "solve_rate": float(expected(result.solved[:count], choice.answered).mean()),
         "energy": None if energies is None else float(expected(energies, choice.answered).mean()),
         "flops": cost(result.flops) + reads_energies * result.energy_flops,
         "seconds": cost(result.seconds) + reads_energies * result.energy_seconds,
         "status": "ok" if fine else "diverged",
         "error": "" if fine else f"an error or an energy is not finite within {budget} steps",
-        "mse_trivial": against.mse_trivial,
-        "mse_best": None if best is None else best.mse,
-        "mse_best_uncertainty": None if best is None else best.uncertainty,
     }
 
 

@@ -16,7 +16,7 @@ from filelock import Timeout
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import rows, trace
 from benchmarks.memory import HighWater
-from benchmarks.problems import Posed
+from benchmarks.problems import Posed, variance_of_answers
 from benchmarks.progress import Heartbeat
 from benchmarks.provenance import provenance
 from benchmarks.runs import PROTOCOL, Evaluation, Planned, Run
@@ -159,18 +159,17 @@ def _evaluate(
         return
     began, memory = time.perf_counter(), HighWater(device)
     evaluation = evaluation.with_steps(_budgets(run, evaluation, store))
-    problems, against = posed.problems(evaluation)
-    batch = problems.to(device, DTYPES[run.dtype])
+    batch = posed.problems(evaluation).to(device, DTYPES[run.dtype])
     method = evaluation.inference.of(posed.method)
     with precision(run.dtype, device):
-        result = trace(method, batch, max(evaluation.steps), against.variance)
+        result = trace(method, batch, max(evaluation.steps), variance_of_answers(run.task))
     about = _about(run, evaluation, device) | _trained(training, posed.method)
     about["evaluation_seconds"] = time.perf_counter() - began
     about["peak_bytes"] = max(memory.read(), training.get("peak_bytes", 0))
     store.write_evaluation(
         run.key,
         evaluation.key(run.task),
-        [about | row for row in rows(result, against, evaluation)],
+        [about | row for row in rows(result, evaluation)],
         result.frames(),
     )
 

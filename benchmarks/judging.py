@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.lines import Line
-from benchmarks.metrics import Array
-from benchmarks.stats import interval, resampled_means
+from benchmarks.stats import Interval
 
 MARGIN = 0.1  # of an error, that is no difference
 UPDATES = 10_000  # in the paper
@@ -27,21 +27,20 @@ class Claim(NamedTuple):
     over: str = ""  # what intervals are over, and how long was trained
 
 
-def within(errors: Array) -> tuple[float, float]:
-    """95 % interval of the mean of errors [S, B], or of differences of the same runs."""
-    (means,) = resampled_means([errors], np.random.default_rng(0))
-    return interval(means)
-
-
-def paired(first: Array, second: Array) -> tuple[float, float]:
-    """95 % interval of how much larger the first mean error is, paired by problems."""
-    means = resampled_means([first, second], np.random.default_rng(0))
-    return interval(means[0] - means[1])
-
-
 def above(low: float, high: float) -> str:
     """The verdict on a difference that should be above 0, from its interval."""
     return YES if low > 0 else NO if high < 0 else UNCLEAR
+
+
+def below(most: float, low: float, high: float) -> str:
+    """The verdict on a ratio that should be below ``most``, from its interval."""
+    return above(most - high, most - low)
+
+
+def all_above(intervals: Iterable[Interval]) -> str:
+    """The verdict on differences that should all be above 0; not clear where one is unknown."""
+    verdicts = {above(low, high) for low, high in intervals}
+    return NO if NO in verdicts else UNCLEAR if UNCLEAR in verdicts else YES
 
 
 def same(low: float, high: float, allowed: float) -> str:
@@ -82,6 +81,12 @@ def over(line: Line, problems: str = "problems") -> str:
     updates = trained(line)
     paper = "as in the paper" if updates == UPDATES else f"the paper {UPDATES:,}"
     return f"{intervals}; {updates:,} updates, {paper}"
+
+
+def one_seed(*lines: Line) -> str:
+    """Which of two sides of a comparison have one seed alone, beside its interval."""
+    alone = [line.name for line in lines if line.learns and line.traces and len(line.errors) == 1]
+    return f" (one seed of {' and '.join(alone)})" * bool(alone)
 
 
 def trained(line: Line) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.cases import Comparison, at_largest_budget
+from benchmarks.cases import Comparison, at_largest_budget, settings_order
 from benchmarks.evaluation import Choice, Trace, last_errors, selections
 from benchmarks.metrics import Array, at_cost
 from benchmarks.registry import METHODS, learns, task_named
@@ -41,6 +41,11 @@ class Line:
         return str(self.rows["method"].iloc[0])
 
     @property
+    def settings(self) -> str:
+        """What differs from the protocol, as JSON."""
+        return str(self.rows["settings"].iloc[0])
+
+    @property
     def learns(self) -> bool:
         return learns(self.method)
 
@@ -58,9 +63,14 @@ class Line:
         return float(self.rows["mse_trivial"].iloc[0])
 
     @property
+    def one_pass(self) -> float:
+        """The error of one linear pass on the same problems; NaN where none is known."""
+        return float(self.rows["mse_row"].iloc[0])
+
+    @property
     def starts_by_itself(self) -> bool:
         """Whether no other method's answer is what it starts from."""
-        return '"start":' not in str(self.rows["settings"].iloc[0])
+        return '"start":' not in self.settings
 
     @property
     def iterates(self) -> bool:
@@ -189,8 +199,11 @@ def answering(cases: Cases) -> Cases:
 
 
 def by_method(every: list[Line]) -> dict[str, Line]:
-    """Of each method that has a result the line whose settings differ least from the protocol's."""
-    usual = sorted(every, key=lambda line: len(line.rows["settings"].iloc[0]), reverse=True)
+    """Of each method that has a result the line whose settings differ least from the protocol's.
+
+    That is the one with the fewest settings that differ.
+    """
+    usual = sorted(every, key=lambda line: settings_order(line.settings), reverse=True)
     return {line.method: line for line in usual if len(line.done)}
 
 

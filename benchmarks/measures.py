@@ -15,7 +15,6 @@ from benchmarks.evaluation import Choice, Trace
 from benchmarks.hardness import hardness
 from benchmarks.lines import Line, lines, paired_at
 from benchmarks.metrics import (
-    Array,
     allocation_test,
     anytime_score,
     energy_rises,
@@ -26,7 +25,7 @@ from benchmarks.metrics import (
     steps_to_target,
 )
 from benchmarks.registry import METHODS, task_named
-from benchmarks.stats import RESAMPLES, interval, resampled_means
+from benchmarks.stats import difference_interval, mean_interval, skill_interval
 from benchmarks.store import CASE
 from irem_core.descending import Descending
 from irem_core.method import Method
@@ -39,10 +38,10 @@ COLUMNS = [
     *("selection", "learns"),
     *("problems", "traced"),
     *("seeds", "asked", "diverged", "mse", "mse_low", "mse_high", "over", "best"),
-    *("skill", "skill_low", "skill_high", "solve_rate", "mse_trivial", "mse_best"),
+    *("skill", "skill_low", "skill_high", "solve_rate", "mse_trivial", "mse_row", "mse_best"),
     *("mse_best_uncertainty", "steps_used", "parameters", "flops", "train_seconds"),
     *("anytime", "overthinking", "target_steps", "target_share"),
-    *("against", "matched", "matched_low", "matched_high"),
+    *("against", "matched", "matched_low", "matched_high", "matched_seeds"),
     *(f"halting_skill_{price:g}" for price in PRICES),
     *("allocation_gain", "allocation_p", "effort_correlation"),
     *("energy_correlation", "energy_rises"),
@@ -54,22 +53,23 @@ COLUMNS = [
 def measures(folder: Path, results: pd.DataFrame) -> pd.DataFrame:
     """A row for every line and case, in their order; what cannot be measured is empty.
 
-    What is resampled comes from one generator: the same results give the same numbers. The columns,
-    beside those of results.csv:
+    What is drawn at random comes from one generator: the same results give the same numbers. The
+    columns, beside those of results.csv:
 
     comparison, case, line: where it stands (``cases.Comparison``); learns: whether it was trained.
     traced: how many problems, the first, have a trace, which says all about steps and equal costs.
     seeds, asked: how many finished with finite errors, and how many there are.
-    mse_low, mse_high, skill_low, skill_high: 95 % intervals, ``over`` what was resampled. That of
-        the skill is paired with the best trivial predictor, if that was run, or else not there, and
-        has the uncertainty of the best known error in it.
+    mse_low, mse_high, skill_low, skill_high: 95 % intervals, ``over`` seeds, problems or both. That
+        of the skill is paired with the best trivial predictor, if that was run, or else not there,
+        and has the uncertainty of the best known error in it.
     best: its error is the lowest of all that learn, and the interval of the difference to each
         other one, paired by problems, is above 0.
     anytime: ``anytime_score`` in operations, from the cheapest first step to the dearest last one
         of all that learn; overthinking: ``overthinking``.
     target_steps, target_share: ``steps_to_target``, where solved is the target (results.csv).
     matched: how much more it errs than the line ``against``, the first that learned, after as many
-        operations, the most that both can spend; with its 95 % interval, paired by problems.
+        operations, the most that both can spend; with its 95 % interval, paired by problems;
+        matched_seeds: how many seeds the one of them with fewer has.
     halting_skill_PRICE, allocation_gain, allocation_p: of the method's own rule when to stop, at a
         price of all steps of PRICE trivial errors; allocation of the most likely step of a method
         that halts by chance; of several seeds the largest p.
@@ -100,10 +100,8 @@ def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any
     every = lines(comparison, folder, case)
     rng = np.random.default_rng(0)
     done = [line for line in every if len(line.done)]
-    resampled = resampled_means([line.errors for line in done], rng)
-    means = {line.name: each for line, each in zip(done, resampled, strict=True)}
-    best = _supported_best(every, means)
-    skills = _skills(done, means, rng)
+    best = _supported_best(every)
+    skills = _skills(done)
     budgets = _budgets(every)
     first = next((line for line in done if line.learns and line.spends), None)
     about = {"comparison": comparison.title, "case": case}
@@ -111,47 +109,42 @@ def _case(comparison: Comparison, folder: Path, case: str) -> list[dict[str, Any
         about
         | _about(line)
         | {"best": line.name == best}
-        | _errors(line, means)
+        | _errors(line)
         | skills.get(line.name, {})
         | _over_steps(line, budgets, rng)
         | _over_starts(line)
         | _evaluations(line)
-        | _matched(line, first, rng)
+        | _matched(line, first)
         for line in every
     ]
 
 
-def _supported_best(every: list[Line], means: dict[str, Array]) -> str | None:
+def _supported_best(every: list[Line]) -> str | None:
     """The line that learns whose error is the lowest, if that is more than chance."""
     learned = [line for line in every if line.learns and line.starts_by_itself and len(line.done)]
     if len(learned) < 2:
         return None
     best = min(learned, key=lambda line: line.errors.mean())
-    others = [line.name for line in learned if line is not best]
-    sure = all(interval(means[other] - means[best.name])[0] > 0 for other in others)
+    others = [line for line in learned if line is not best]
+    sure = all(difference_interval(other.errors, best.errors)[0] > 0 for other in others)
     return best.name if sure else None
 
 
-def _skills(
-    done: list[Line], means: dict[str, Array], rng: np.random.Generator
-) -> dict[str, dict[str, float]]:
+def _skills(done: list[Line]) -> dict[str, dict[str, float]]:
     """The skill of every line, with its interval."""
     if not done:
         return {}
     row = done[0].rows.iloc[0]
     trivial, best, uncertainty = row[["mse_trivial", "mse_best", "mse_best_uncertainty"]]
     baselines = [line for line in done if np.isclose(line.errors.mean(), trivial) and line.traces]
-    known = np.full(RESAMPLES, best) + np.nan_to_num(uncertainty) * rng.normal(size=RESAMPLES)
+    known = None if pd.isna(best) else best
     found = {}
     for line in done:
-        one = skill(line.errors.mean(), trivial, None if pd.isna(best) else best)
+        one = skill(line.errors.mean(), trivial, known)
         low = high = float("nan")
-        if baselines and not np.isnan(one):
-            against = means[baselines[0].name]
-            headroom = against - known
-            missing = np.full_like(headroom, np.nan)  # where the trivial one is as good as the best
-            gained = against - means[line.name]
-            low, high = interval(np.divide(gained, headroom, out=missing, where=headroom > 0))
+        if baselines and known is not None and line.errors.shape[1] == baselines[0].problems:
+            against = baselines[0].errors.mean(axis=0)
+            low, high = skill_interval(line.errors, against, known, np.nan_to_num(uncertainty))
         found[line.name] = {"skill": one, "skill_low": low, "skill_high": high}
     return found
 
@@ -168,7 +161,8 @@ def _about(line: Line) -> dict[str, Any]:
     first, done = line.rows.iloc[0], line.done
     kept = ("task", "method", "settings", "size", "difficulty", "selection", "problems")
     about: dict[str, Any] = {
-        name: first[name] for name in (*kept, "mse_trivial", "mse_best", "mse_best_uncertainty")
+        name: first[name]
+        for name in (*kept, "mse_trivial", "mse_row", "mse_best", "mse_best_uncertainty")
     }
     about |= {"line": line.name, "learns": line.learns, "traced": line.traced}
     about |= {"seeds": len(done), "asked": line.budgets["run_key"].nunique()}
@@ -184,19 +178,19 @@ def _about(line: Line) -> dict[str, Any]:
     }
 
 
-def _errors(line: Line, means: dict[str, Array]) -> dict[str, Any]:
+def _errors(line: Line) -> dict[str, Any]:
     if line.done.empty:
         return {}
-    low, high = interval(means[line.name])
+    low, high = mean_interval(line.errors)
     seeds, problems = line.errors.shape
     over = " and ".join(["seeds"] * (seeds > 1) + ["problems"] * (problems > 1))
-    if not over:  # nothing to resample but what the row itself knows
+    if not over:  # of one mean there is no interval but what the row itself knows
         done = line.done.iloc[0]
         low, high, over = done["mse_ci_low"], done["mse_ci_high"], "problems"
     return {"mse": line.errors.mean(), "mse_low": low, "mse_high": high, "over": over}
 
 
-def _matched(line: Line, first: Line | None, rng: np.random.Generator) -> dict[str, Any]:
+def _matched(line: Line, first: Line | None) -> dict[str, Any]:
     """How much more a line errs than the first at equal operations."""
     able = line.learns and line.spends and line.selection == "last"
     if first is None or line.name == first.name or not able:
@@ -204,9 +198,9 @@ def _matched(line: Line, first: Line | None, rng: np.random.Generator) -> dict[s
     going_on = [each for each in (line, first) if not each.ends]  # the other keeps its answer
     budget = min(trace.flops[-1] for each in going_on or [first] for trace in each.traces)
     ours, theirs = paired_at(line, first, budget)
-    low, high = interval(np.subtract(*resampled_means([ours, theirs], rng)))
+    low, high = difference_interval(ours, theirs)
     matched = {"matched": ours.mean() - theirs.mean(), "matched_low": low, "matched_high": high}
-    return {"against": first.name, **matched}
+    return {"against": first.name, **matched, "matched_seeds": min(len(ours), len(theirs))}
 
 
 def _over_steps(
@@ -260,7 +254,7 @@ def _evaluations(line: Line) -> dict[str, int]:
     """How often a descent asked for a gradient or an energy."""
     if not issubclass(METHODS.get(line.method, Method), Descending):
         return {}
-    said = json.loads(line.rows["settings"].iloc[0])
+    said = json.loads(line.settings)
     search = Search(**{f.name: said[f.name] for f in fields(Search) if f.name in said})
     gradients, energies = search.evaluations(line.budget)
     return {"gradients": gradients, "energy_evaluations": energies}

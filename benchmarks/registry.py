@@ -20,7 +20,15 @@ from baselines.ponder import Ponder, PonderEdge
 from baselines.programmatic import Programmatic
 from baselines.recurrent import Recurrent, RecurrentEdge, RecurrentWide
 from baselines.structured import FeedforwardStructured, RecurrentStructured
-from baselines.trivial import TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic
+from baselines.trivial import (
+    Trivial,
+    TrivialConstant,
+    TrivialCopy,
+    TrivialEntrySize,
+    TrivialLinear,
+    TrivialQuadratic,
+    TrivialRow,
+)
 from benchmarks.errors import UsageError, unknown
 from irem_core.irem import IREM
 from irem_core.irem_structured import IREMStructured
@@ -42,29 +50,35 @@ TASKS: dict[str, Any] = {
     for cls in (Addition, Completion, Inverse, EdgeCopy, ConnectedComponents, ShortestPath)
 }
 
-TRIVIAL = (TrivialConstant, TrivialCopy, TrivialLinear, TrivialQuadratic)
+TRIVIAL: tuple[type[Trivial], ...] = (
+    TrivialConstant,
+    TrivialCopy,
+    TrivialLinear,
+    TrivialQuadratic,
+    TrivialEntrySize,
+)
+"""The rungs of the ladder of trivial predictors that skill is held against."""
 
-METHODS: dict[str, type[Method]] = {
-    cls.name: cls
-    for cls in (
-        IREM,
-        IREMStructured,
-        RecurrentStructured,
-        FeedforwardStructured,
-        IRED,
-        Feedforward,
-        FeedforwardEdge,
-        Recurrent,
-        RecurrentEdge,
-        RecurrentWide,
-        Iterative,
-        IterativeEdge,
-        Ponder,
-        PonderEdge,
-        Programmatic,
-        *TRIVIAL,
-    )
-}
+BUILT_IN: tuple[type[Method], ...] = (
+    IREM,
+    IREMStructured,
+    RecurrentStructured,
+    FeedforwardStructured,
+    IRED,
+    Feedforward,
+    FeedforwardEdge,
+    Recurrent,
+    RecurrentEdge,
+    RecurrentWide,
+    Iterative,
+    IterativeEdge,
+    Ponder,
+    PonderEdge,
+    Programmatic,
+    *TRIVIAL,
+    TrivialRow,
+)
+METHODS = {cls.name: cls for cls in BUILT_IN}
 
 
 ADDED: dict[str, str] = {}
@@ -143,7 +157,7 @@ def learns(name: str) -> bool:
 
 def expand_methods(names: Iterable[str]) -> list[str]:
     """Method names as they are registered: a bare ``trivial`` means every trivial predictor."""
-    trivial = [cls.name for cls in TRIVIAL]
+    trivial = [cls.name for cls in TRIVIAL] + [TrivialRow.name]
     expanded = [each for name in names for each in (trivial if name == "trivial" else [name])]
     for name in expanded:
         method_named(name)

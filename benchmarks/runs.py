@@ -70,7 +70,7 @@ class Run:
             "method": self.method,
             "version": METHODS[self.method].version,
             "protocol": PROTOCOL,
-            "task": {"name": self.task.name, **_values(self.task)},
+            "task": task_config(self.task),
             "settings": {k: v for k, v in self.settings.items() if NEUTRAL.get(k) != v},
             "seed": self.seed,
         }
@@ -331,10 +331,11 @@ def _check(run: Run) -> None:
         raise UsageError(f"{run.method}: {error}") from error
 
 
-def _values(task: Task) -> dict[str, Any]:
-    """The size of a task, and its values that are not the default."""
+def task_config(task: Task) -> dict[str, Any]:
+    """The name and size of a task, and its values that are not the default."""
     usual = vars(type(task)())
-    return {k: v for k, v in vars(task).items() if k == "size" or v != usual[k]}
+    values = {k: v for k, v in vars(task).items() if k == "size" or v != usual[k]}
+    return {"name": task.name, **values}
 
 
 def _hash(description: dict[str, Any]) -> str:

@@ -58,10 +58,12 @@ COLUMNS = (
     "evaluation_seconds",
     "peak_bytes",
     "external",
+    "mse_row",
 )
 """The columns of results.csv, one row per run, size, difficulty, step budget and selection.
 
-mse_trivial and mse_best are the errors that skill is held against, on the same test problems;
+mse_trivial and mse_best are the errors that skill is held against, on the same test problems, and
+mse_row is that of one linear pass; they are computed when results are collected;
 learning_rate is the one that the parameters were trained with, engine how its updates
 were executed, and together how many seeds were trained in one computation, whose train_seconds are
 shared out among them. peak_bytes is the most
@@ -69,6 +71,10 @@ memory that the process held, or, on a CUDA device, its tensors. external says t
 from elsewhere.
 """
 
+EARLIER = tuple(name for name in COLUMNS if name != "mse_row")
+"""The columns of results.csv as earlier versions wrote it."""
+REFERENCED = ("skill", "mse_trivial", "mse_row", "mse_best", "mse_best_uncertainty")
+"""Those that are computed when results are collected, not stored with a run."""
 KEY = ("run_key", "settings", "size", "difficulty", "problems", "steps", "selection")
 TEXTS = ("run_key", "difficulty", "selection", "task", "method", "status", "error", "settings")
 FLAGS = ("dirty", "external")
@@ -86,9 +92,10 @@ NEEDED = (*KEY, "task", "method", "seed", "status", "protocol", "external")
 STATUSES = ("ok", "failed", "timeout", "diverged")
 
 
-def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
+def read_results(folder: Path, made: bool = True, earlier: bool = False) -> pd.DataFrame:
     """results.csv of a folder; without what a row was ``made`` by it takes half of the memory.
 
+    earlier: also one that an earlier version wrote, whose rows are in the folder's runs.
     Raises UsageError, which names the row, if it is missing or not one of ours.
     """
     path = folder / "results.csv"
@@ -98,14 +105,10 @@ def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
         raise UsageError(f"There is no {path}. Run a sweep with --out {folder} first.")
     try:
         header = tuple(pd.read_csv(path, nrows=0).columns)
-        if header != COLUMNS:
-            raise UsageError(
-                f"{path} is not a results.csv of this suite: its columns are other ones. It was "
-                "left as it is; choose another folder with --out."
-            )
+        _check_header(path, header, earlier)
         frame = pd.read_csv(
             path,
-            usecols=[name for name in COLUMNS if made or name not in MADE],
+            usecols=[name for name in header if made or name not in MADE],
             dtype=dict.fromkeys(TEXTS, "str"),
         )
     except UsageError:  # which is a ValueError too
@@ -118,6 +121,19 @@ def read_results(folder: Path, made: bool = True) -> pd.DataFrame:
             said = what.format(**frame.iloc[row])
             raise UsageError(f"{path}, row {row + 1}: {said} It was left as it is.")
     return frame
+
+
+def _check_header(path: Path, header: tuple[str, ...], earlier: bool) -> None:
+    if header == EARLIER and not earlier:
+        raise UsageError(
+            f"{path} was written by an earlier version of this suite. To make it again from the "
+            f"runs beside it: python -m benchmarks.results collect {path.parent}"
+        )
+    if header not in (COLUMNS, EARLIER):
+        raise UsageError(
+            f"{path} is not a results.csv of this suite: its columns are other ones. It was left "
+            "as it is; choose another folder with --out."
+        )
 
 
 def _wrong(frame: pd.DataFrame) -> Iterator[tuple[pd.Series, str]]:

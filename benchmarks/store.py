@@ -1,6 +1,7 @@
 """A folder of results: one folder a run, and what is made from them.
 
 DIR/results.csv                        made from all that is below
+DIR/references.csv                     what the errors on every test set are held against
 DIR/asked.csv                          the runs that sweeps were to do, done or not
 DIR/runs/KEY/config.json               what was run
 DIR/runs/KEY/method.safetensors        its parameters, written when training is done
@@ -28,6 +29,7 @@ import os
 import sys
 from collections.abc import Collection
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,9 @@ import pyarrow.parquet as pq
 from filelock import BaseFileLock, FileLock, Timeout
 
 from benchmarks.errors import UsageError
-from benchmarks.schema import COLUMNS, SCHEMA, read_results
-from irem_core.checkpoint import write_whole
+from benchmarks.references import references, test_set, trained_on
+from benchmarks.schema import COLUMNS, REFERENCED, SCHEMA, read_results
+from irem_core.checkpoint import CONFIG, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +53,11 @@ CASE = ("settings", "size", "difficulty", "problems")
 """What the evaluations of one run differ in."""
 ASKED = ("task", "method", "seed", "run_key")
 """The columns of asked.csv."""
-MEASURED = ("mse", "skill", "solve_rate", "energy", "steps_used", "status")
+MEASURED = ("mse", "solve_rate", "energy", "steps_used", "status")
 """The columns of a row that its key decides, on the same kind of device."""
 LEVEL = 15  # of zstd; level 19 saves at most 1 % more and takes five times as long
+ON_WHAT = ("run_key", "task", *CASE)
+"""What says which test problems a row is about."""
 OWN = (*CASE, "steps")
 """What says of which evaluation a row is; those of expressions differ in their steps too."""
 
@@ -167,13 +172,16 @@ class Store:
         write_whole(folder / ROWS, json.dumps(rows, indent=1).encode())
 
     def frame(self) -> pd.DataFrame:
-        """All rows there are now, in an order of their own; what is damaged is named."""
+        """All rows there are now, in an order of their own; what is damaged is named.
+
+        Without what is computed when they are collected.
+        """
         columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         for path in self.folder.glob(f"runs/*/*/{ROWS}"):
             try:
                 for row in _read_rows(path, path.parent.parent.name):
                     for name, values in columns.items():  # not rows, which take ten times as much
-                        value = row.get(name)
+                        value = None if name in REFERENCED else row.get(name)
                         values.append(sys.intern(value) if isinstance(value, str) else value)
             except DamagedError as error:
                 log.warning("%s %s; the sweep that it is of will make it again", path, error)
@@ -200,11 +208,32 @@ class Store:
         with FileLock(self.working / "results.lock"):  # of two, the one with more rows is the last
             if self.csv.exists():
                 self._check_csv(removed)
-            write_whole(self.csv, self.frame().to_csv(index=False).encode())
+            frame = self._referenced(self.frame())
+            write_whole(self.csv, frame.to_csv(index=False).encode())
             return read_results(self.folder)
 
+    def _referenced(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows with their skill and what it is held against."""
+        config = cache(self._config)
+        names = [
+            test_set(config(row["run_key"]) or trained_on(row), row)
+            for row in frame[[*ON_WHAT]].to_dict("records")
+        ]
+        known = references(self.folder, names)
+        errors = frame["mse"].astype(float)
+        columns = [known[name].columns(mse) for name, mse in zip(names, errors, strict=True)]
+        added = pd.DataFrame(columns, index=frame.index, columns=[*REFERENCED])
+        return frame.assign(**{name: added[name] for name in REFERENCED})
+
+    def _config(self, run_key: str) -> dict[str, Any] | None:
+        """Name and values of the task of a run; None where nothing is known but its rows."""
+        try:
+            return dict(json.loads((self.run_folder(run_key) / CONFIG).read_text())["task"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def _check_csv(self, removed: Collection[str] = ()) -> None:
-        keys = set(read_results(self.folder)["run_key"]) - set(removed)
+        keys = set(read_results(self.folder, earlier=True)["run_key"]) - set(removed)
         missing = [key for key in keys if not self.run_folder(key).is_dir()]
         if missing:
             raise UsageError(

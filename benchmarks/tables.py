@@ -21,13 +21,13 @@ from benchmarks.cases import (
 )
 from benchmarks.cli import Plugins, run_command
 from benchmarks.measures import PRICES, answered, measures
+from benchmarks.metrics import Array
 from benchmarks.registry import METHODS, learns, load_plugins, task_named
 from benchmarks.schema import read_results
 from benchmarks.stats import (
     interquartile_mean,
-    interval,
+    interquartile_mean_interval,
     probability_of_improvement,
-    resampled_interquartile_mean,
 )
 from benchmarks.store import CASE, Store
 from benchmarks.written import written_out
@@ -232,25 +232,26 @@ def _together(results: pd.DataFrame) -> Iterator[Table]:
     if cases < 2 or len(scores) < 2:
         return
     first = next(iter(scores))
-    rng = np.random.default_rng(0)
     lines = [
         {
             "method": line,
             "skill": _with_interval(
-                interquartile_mean(np.concatenate([rows["skill"] for rows in each])),
-                *interval(
-                    resampled_interquartile_mean([rows["skill"].to_numpy() for rows in each], rng)
-                ),
+                interquartile_mean(np.concatenate(_skills(of_cases))),
+                *interquartile_mean_interval(_skills(of_cases)),
             ),
-            f"{first} errs less": "" if line == first else f"{_wins(scores[first], each):.2f}",
+            f"{first} errs less": "" if line == first else f"{_wins(scores[first], of_cases):.2f}",
         }
-        for line, each in scores.items()
+        for line, of_cases in scores.items()
     ]
     title = f"All {cases} cases in one number"
     lacking = [str(line) for line in runs["line"].unique() if line not in scores]
     left_out = f"Left out, with no result in some case: {', '.join(lacking)}." if lacking else ""
     note = TOGETHER.format(first=first, left_out=left_out).strip()
     yield Table(title, "together", pd.DataFrame(lines), note)
+
+
+def _skills(of_cases: list[pd.DataFrame]) -> list[Array]:
+    return [rows["skill"].to_numpy() for rows in of_cases]
 
 
 def _learned(results: pd.DataFrame) -> pd.DataFrame:
@@ -296,18 +297,21 @@ def _by_case(rows: pd.DataFrame, said: Callable[[Any], str]) -> list[dict[str, s
 
 
 def _references(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """The best trivial predictor, the best error that is known, and what lies between them."""
-    known = rows.groupby("case")[["mse_trivial", "mse_best", "mse_best_uncertainty"]].first()
-    names = ("*best trivial*", "*best known*", "*headroom*")
-    trivial, best, headroom = ({"method": name} for name in names)
+    """The best trivial predictor, one linear pass, the best known error, and the headroom."""
+    names = ("*best trivial*", "*one linear pass*", "*best known*", "*headroom*")
+    trivial, one_pass, best, headroom = ({"method": name} for name in names)
+    columns = ["mse_trivial", "mse_row", "mse_best", "mse_best_uncertainty"]
+    known = rows.groupby("case")[columns].first()
     for case in known.itertuples():
         trivial[str(case.Index)] = _number(case.mse_trivial)
+        one_pass[str(case.Index)] = _number(case.mse_row)
         uncertain = case.mse_best_uncertainty
         best[str(case.Index)] = _number(case.mse_best) + (
             f" ± {uncertain:.1g}" if uncertain > 0 else ""
         )
         headroom[str(case.Index)] = _number(case.mse_trivial - case.mse_best)
-    return [trivial, best, headroom]
+    passes = [one_pass] * bool(known["mse_row"].notna().any())
+    return [trivial, *passes, best, headroom]
 
 
 def _costs(rows: pd.DataFrame) -> dict[str, str]:
@@ -351,7 +355,7 @@ def _against(row: Any) -> dict[str, str]:
     if pd.isna(row.matched):
         return {}
     said = _with_interval(row.matched, row.matched_low, row.matched_high)
-    return {f"more than {row.against}": said}
+    return {f"more than {row.against}": said + " (one seed)" * (row.matched_seeds == 1)}
 
 
 def _starts(row: Any) -> dict[str, str]:

@@ -17,6 +17,7 @@ from benchmarks.cli import Plugins, run_command
 from benchmarks.distribute import run_all
 from benchmarks.errors import UsageError
 from benchmarks.inference import Inference
+from benchmarks.problems import variance_of_answers
 from benchmarks.registry import load_plugins
 from benchmarks.runs import Evaluation, Run
 from benchmarks.store import CASE, MEASURED, ROWS, Store, opened, same_value
@@ -28,7 +29,7 @@ RANDOM = "random"
 ALIKE = ("device", "threads", "torch", "engine", "together")
 """What two runs of one key have in common if their numbers are to be the same in every bit."""
 BITS, WITHIN, NO = "in every bit", "within the interval", "no"
-ROUNDING = 1e-6  # of the trivial error: as much as other libraries may round otherwise
+ROUNDING = 1e-6  # of the variance of the answers: as much as other libraries may round otherwise
 
 Rows = list[dict[str, Any]]
 
@@ -60,10 +61,12 @@ def verify(
     trained = _trained(store, key) or before[0][0]
     print(f"{key}: {again}; made {trained['created']} by commit {trained['commit'] or 'unknown'}.")
     after, trained_now = _run_again(again, [_evaluation(rows) for rows in before], trained)
-    table = pd.DataFrame(_compared(old, new) for old, new in zip(before, after, strict=True))
+    rounding = ROUNDING * variance_of_answers(again.task)
+    pairs_of_rows = [*zip(before, after, strict=True)]
+    table = pd.DataFrame(_compared(old, new, rounding) for old, new in pairs_of_rows)
     print(table.to_markdown(index=False))
     pairs = [(trained, trained_now or after[0][0])]
-    pairs += [(old[0], new[0]) for old, new in zip(before, after, strict=True)]
+    pairs += [(old[0], new[0]) for old, new in pairs_of_rows]
     if not _is_as_promised({*table["again"]}, _differing(pairs)):
         raise typer.Exit(1)
 
@@ -168,7 +171,7 @@ def _run_again(
         return rows, _trained(store, run.key)
 
 
-def _compared(before: Rows, after: Rows) -> dict[str, Any]:
+def _compared(before: Rows, after: Rows, rounding: float) -> dict[str, Any]:
     """The last answer at the largest budget, and whether the numbers of all rows come again."""
     again = {(row["steps"], row["selection"]): row for row in after}
     pairs = [(old, again.get((old["steps"], old["selection"]), {})) for old in before]
@@ -181,16 +184,18 @@ def _compared(before: Rows, after: Rows) -> dict[str, Any]:
         "steps": old["steps"],
         "mse": f"{old['mse']:.6g} [{old['mse_ci_low']:.6g}, {old['mse_ci_high']:.6g}]",
         "mse now": f"{new.get('mse', float('nan')):.6g}",
-        "again": BITS if alike else WITHIN if _is_within(old, new) else NO,
+        "again": BITS if alike else WITHIN if _is_within(old, new, rounding) else NO,
     }
 
 
-def _is_within(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether an error lies in the interval of an old one; what was not finite is not again."""
+def _is_within(old: dict[str, Any], new: dict[str, Any], rounding: float) -> bool:
+    """Whether an error lies in the interval of an old one, but for ``rounding``.
+
+    What was not finite is not again.
+    """
     mse = new.get("mse", float("nan"))
     if not np.isfinite(old["mse"]):
         return not np.isfinite(mse)
-    rounding = ROUNDING * old["mse_trivial"]
     return bool(old["mse_ci_low"] - rounding <= mse <= old["mse_ci_high"] + rounding)
 
 

@@ -28,7 +28,7 @@ STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 PALETTE = sns.color_palette("colorblind")
 MARKERS = "osD^vPX*"
 GREY: dict[str, Any] = {"color": "0.35", "linewidth": 1}
-DASHED, DOTTED = (0, (5, 1, 1, 1)), (0, (1, 1))
+DASHED, DASH_DOTTED, DOTTED = (0, (5, 1)), (0, (5, 1, 1, 1)), (0, (1, 1))
 
 
 def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -97,8 +97,10 @@ def draw(panel: Axes, curve: pd.DataFrame, x: str, y: str = "error", **look: Any
 
 
 def references(panel: Axes, row: pd.Series) -> None:
-    """The best trivial predictor, and the best error that is known."""
+    """The best trivial predictor, one linear pass, and the best error that is known."""
     panel.axhline(row["mse_trivial"], label="best trivial", linestyle=DASHED, **GREY)
+    if not np.isnan(row["mse_row"]):
+        panel.axhline(row["mse_row"], label="one linear pass", linestyle=DASH_DOTTED, **GREY)
     if not np.isnan(row["mse_best"]):
         panel.axhline(row["mse_best"], label="best known", linestyle=DOTTED, **GREY)
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.figures import look
 from benchmarks.lines import Cases, Line, answering, first_alone, paired_at
 from benchmarks.metrics import Array
-from benchmarks.stats import interval, resampled_means
+from benchmarks.stats import difference_interval
 
 POINTS = 24  # along the operations
 
@@ -37,8 +37,7 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
         pairs = _while_finite(line, first, spent)
         spent = spent[: len(pairs)]
         name = line.name if pairs else f"{line.name} (not finite)"
-        rng = np.random.default_rng(0)
-        bands = [interval(np.subtract(*resampled_means(pair, rng))) for pair in pairs]
+        bands = [difference_interval(*pair) for pair in pairs]
         differences = [ours.mean() - theirs.mean() for ours, theirs in pairs]
         panel.plot(spent, differences, label=name, **drawn[line.name])
         low, high = np.reshape(bands, (-1, 2)).T

@@ -57,6 +57,7 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
     by_line = _by_line(cases)
     every = [line for of_one in by_line.values() for line in of_one]
     best = pd.Series({line.size: line.trivial for line in every}).sort_index()
+    one_pass = pd.Series({line.size: line.one_pass for line in every}).sort_index()
     if len(best) < 2:
         return None
     figure, ((left, right),) = look.grid(title, 1, 2, height=2.6)
@@ -70,6 +71,9 @@ def extrapolation(title: str, cases: Cases) -> Figure | None:
         if of_one[0].iterates or not of_one[0].learns:
             look.draw(right, points, "size", "steps", label=name, **drawn[name])
     left.plot(best.index, best, label="best trivial", linestyle=look.DASHED, **look.GREY)
+    if one_pass.notna().any():
+        left.plot(one_pass, label="one linear pass", linestyle=look.DASH_DOTTED, **look.GREY)
+        errors.append(one_pass.dropna())
     left.set(xlabel="nodes", ylabel="mean squared error", xticks=best.index)
     look.error_axis([left], pd.concat(errors), _start(every))
     right.set(xlabel="nodes", ylabel="steps to the least error, or done", xticks=best.index)

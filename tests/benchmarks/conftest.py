@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from baselines.best_known import BestKnown
 from benchmarks.evaluation import Trace, rows
 from benchmarks.execute import columns
 from benchmarks.figures import write_figures
-from benchmarks.problems import Yardstick
 from benchmarks.provenance import provenance
+from benchmarks.references import Reference
 from benchmarks.runs import Evaluation, Run
 from benchmarks.store import EXAMPLES, TRACE, Store
 from benchmarks.supervise import supervised
@@ -25,7 +24,7 @@ PROBLEMS = 40
 
 
 @pytest.fixture
-def made_up(tmp_path):
+def made_up(tmp_path, monkeypatch):
     """``made_up(errors)`` writes a folder of results and returns it.
 
     errors: by method and seed, means after 0..4 steps, or [5, B]. They are held against a trivial
@@ -52,16 +51,17 @@ def made_up(tmp_path):
             own = None if energies is None else energies.get((method, seed))
             made = replace(trace(means, own, flops), hardness=hardness)
             evaluation = Evaluation(size, difficulty, made.errors.shape[1], steps)
-            against = Yardstick(mse_trivial=1.0, best=BestKnown(0.0, 0.0), variance=1.0)
             about = columns(method, task, seed, settings or {}, run.key, evaluation)
             about |= provenance(None, "float32")
             about |= {"train_iterations": updates, "train_seconds": 1.0, "parameters": 7}
-            written = [about | row for row in rows(made, against, evaluation)]
+            written = [about | row for row in rows(made, evaluation)]
             frames = {TRACE: made.frame(), EXAMPLES: examples(made.errors[:, 0], size, task)}
             store.write_evaluation(run.key, evaluation.key(task), written, frames)
         store.collect()
         return store.folder
 
+    held_against = Reference(mse_trivial=1.0, mse_row=0.5, mse_best=0.0, mse_best_uncertainty=0.0)
+    monkeypatch.setattr("benchmarks.references.reference", lambda name: held_against)
     return write
 
 

@@ -12,7 +12,7 @@ from baselines.ponder import Ponder
 from baselines.programmatic import Programmatic
 from benchmarks.evaluation import Trace, rows, trace
 from benchmarks.flops import FlopCounter
-from benchmarks.problems import Yardstick, draw_test_problems, yardstick
+from benchmarks.problems import draw_test_problems, variance_of_answers
 from benchmarks.runs import Evaluation
 from irem_core import IREM, Addition
 from irem_core.engine import train
@@ -32,10 +32,8 @@ ENERGIES = np.array([[3.0, 3.0], [2.0, 2.0], [1.0, -1.0], [4.0, 0.0]])
 def by_hand(energies=ENERGIES, steps=(2, 3)):
     flops, seconds = np.arange(4) * 10.0, np.arange(4) * 0.5
     made = Trace(ERRORS, ERRORS <= 1, energies, flops, seconds, None, energy_flops=3.0)
-    against = Yardstick(mse_trivial=8.0, best=EXACT, variance=100.0)
     return {
-        (row["steps"], row["selection"]): row
-        for row in rows(made, against, Evaluation(2, "same", 2, steps))
+        (row["steps"], row["selection"]): row for row in rows(made, Evaluation(2, "same", 2, steps))
     }
 
 
@@ -43,7 +41,6 @@ def test_rows_by_hand():
     found = by_hand()
     assert found[2, "last"]["mse"] == 5  # (1 + 9) / 2
     assert found[3, "last"]["mse"] == 1.75
-    assert found[3, "last"]["skill"] == 1 - 1.75 / 8
     assert found[3, "last"]["solve_rate"] == 0.5
     assert found[3, "last"]["flops"] == 30
     assert found[3, "lowest_energy"]["mse"] == 5  # step 2 for both, after looking at all
@@ -71,7 +68,7 @@ def test_an_error_that_is_not_finite_is_said():
     errors[3, 0] = np.inf
     made = Trace(errors, errors < 1, None, np.arange(4.0), np.arange(4.0), examples=None)
     evaluation = Evaluation(2, "same", 2, (2, 3))
-    fine, diverged = rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
+    fine, diverged = rows(made, evaluation)
     assert (fine["status"], fine["error"]) == ("ok", "")
     assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
 
@@ -89,10 +86,8 @@ HALTING = np.array([[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.5, 0.5]])
 def halted_by_hand(steps=(1, 2, 3)):
     flops, seconds = np.arange(4) * 10.0, np.arange(4) * 0.5
     made = Trace(ERRORS, ERRORS <= 1, None, flops, seconds, None, halting=HALTING)
-    against = Yardstick(mse_trivial=8.0, best=EXACT, variance=100.0)
     return {
-        (row["steps"], row["selection"]): row
-        for row in rows(made, against, Evaluation(2, "same", 2, steps))
+        (row["steps"], row["selection"]): row for row in rows(made, Evaluation(2, "same", 2, steps))
     }
 
 
@@ -124,7 +119,7 @@ def test_what_grows_without_bound_counts_for_who_has_not_halted_before(halts, ms
     errors = np.outer([9.0, 4.0, np.inf, np.nan, np.nan], np.ones(2))
     halting = np.outer([0.0, halts, 0.0, np.nan, np.nan], np.ones(2))
     made = Trace(errors, errors < 1, None, np.arange(5.0), np.arange(5.0), None, halting=halting)
-    found = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(2, "same", 2, (4,)))
+    found = rows(made, Evaluation(2, "same", 2, (4,)))
     row = next(each for each in found if each["selection"] == "halted_expected")
     assert row["status"] == ("diverged" if mse is None else "ok")
     assert mse is None or row["mse"] == mse
@@ -136,15 +131,12 @@ def test_sampled_halting_is_distributed_as_it_should_be():
     errors = np.repeat(np.arange(4.0)[:, None], count, axis=1)  # the step itself
     made = Trace(errors, errors < 1, None, np.arange(4.0), np.arange(4.0), None, halting=halting)
     evaluation = Evaluation(2, "same", count, (2, 3))
-    found = {
-        (row["steps"], row["selection"]): row
-        for row in rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
-    }
+    found = {(row["steps"], row["selection"]): row for row in rows(made, evaluation)}
     for steps, mean, deviation in ((2, 1.5, 0.5), (3, 1.75, 0.83)):
         sampled = found[steps, "halted_sampled"]
         assert sampled["mse"] == pytest.approx(mean, abs=4 * deviation / count**0.5)
         assert sampled["steps_used"] == sampled["mse"]
-    assert rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)[2] == found[2, "halted_sampled"]
+    assert rows(made, evaluation)[2] == found[2, "halted_sampled"]
 
 
 def test_halting_is_in_the_trace():
@@ -166,7 +158,7 @@ def test_the_trace_of_a_method_that_ends_has_all_its_steps():
     assert len(made.errors) > 8
     assert made.errors[-1].max() < 1e-8
     evaluation = Evaluation(4, "harder", 30, (2,))
-    unfinished, finished = rows(made, Yardstick(8.0, EXACT, 1.0), evaluation)
+    unfinished, finished = rows(made, evaluation)
     assert unfinished["steps_used"] == 2
     assert unfinished["mse"] == pytest.approx(made.errors[2].mean())
     assert finished["steps"] == len(made.errors) - 1  # a row for what it needs
@@ -183,7 +175,7 @@ def test_an_algorithm_is_charged_its_own_rounds():
     batch = Batch(Problem(x, torch.zeros_like(x), torch.tensor([9, 9])), torch.zeros_like(x))
     made = trace(Programmatic(ShortestPath()), batch, 5, variance=1.0)
     assert made.needed.tolist() == [3, 2]
-    (row,) = rows(made, Yardstick(8.0, EXACT, 1.0), Evaluation(9, "same", 2, (5,)))
+    (row,) = rows(made, Evaluation(9, "same", 2, (5,)))
     assert row["steps_used"] == 2.5
     assert row["flops"] == pytest.approx((made.flops[3] + made.flops[2]) / 2)
 
@@ -199,8 +191,7 @@ def test_a_method_that_is_done_at_the_start_has_that_as_its_answer():
     task = Addition(size=2)
     result = trace(Starts(task, hidden=2), task.draw(5, stream("test")), 3, variance=1.0)
     assert result.needed.tolist() == [0] * 5
-    against = Yardstick(mse_trivial=1.0, best=BestKnown(0.0, 0.0), variance=1.0)
-    (row,) = rows(result, against, Evaluation(2, "same", 5, (3,)))
+    (row,) = rows(result, Evaluation(2, "same", 5, (3,)))
     assert (row["steps_used"], row["status"]) == (0, "ok")
     assert row["mse"] == pytest.approx(result.errors[0].mean())
 
@@ -299,14 +290,8 @@ def test_an_energy_that_is_not_finite_is_said():
 
 
 def test_the_variance_is_of_the_answers_at_same_difficulty():
-    for task, difficulty, variance in (
-        (Addition(4), "harder", 2 / 3),
-        (Completion(4), "same", 0.035),
-        (EdgeCopy(), "same", 1 / 3),
-    ):
-        tested = task.test(task.size, "same" if difficulty == "same" else difficulty)
-        against = yardstick(task, tested, 50)
-        assert against.variance == pytest.approx(variance, rel=0.05)
+    for task, variance in ((Addition(4), 2 / 3), (Completion(4), 0.035), (EdgeCopy(), 1 / 3)):
+        assert variance_of_answers(task) == pytest.approx(variance, rel=0.05)
 
 
 @dataclass(frozen=True)
@@ -337,9 +322,7 @@ def test_no_method_and_no_selection_beats_the_variance_of_pure_noise(cls):
     problems = draw_test_problems(task, 4000).to("cpu", torch.float32)
     evaluation = Evaluation(2, "same", 4000, (1, 5, 10, 40))
     best = min(
-        rows(
-            trace(method, problems, 40, variance=1 / 3), Yardstick(1 / 3, EXACT, 1 / 3), evaluation
-        ),
+        rows(trace(method, problems, 40, variance=1 / 3), evaluation),
         key=lambda row: row["mse"],
     )
     # 16,000 entries with a standard deviation of 0.298 of the square: four standard errors

@@ -3,7 +3,8 @@ import torch
 
 from benchmarks.errors import UsageError
 from benchmarks.expressions import Below, Call, Expression, Input, Nested
-from benchmarks.problems import draw_test_problems, trivial_errors, trivial_errors_of_nested
+from benchmarks.problems import draw_test_problems
+from benchmarks.references import trivial_errors, trivial_errors_of_nested
 from irem_core import Addition, ConnectedComponents, Inverse, ShortestPath
 
 N, B = 3, 5

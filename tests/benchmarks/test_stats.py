@@ -2,106 +2,159 @@ import math
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from benchmarks.stats import (
+    change_interval,
+    correlation_interval,
+    difference_interval,
     interquartile_mean,
-    interval,
+    interquartile_mean_interval,
+    interval_over_problems,
+    mean_interval,
     performance_profile,
     probability_of_improvement,
-    resampled_correlation,
-    resampled_interquartile_mean,
-    resampled_means,
+    ratio_interval,
+    skill_interval,
 )
 
 SCORES = arrays(float, st.integers(1, 12), elements=st.floats(-5, 5).map(lambda x: round(x, 1)))
 
 
-def rng():
-    return np.random.default_rng(0)
+def rng(seed=0):
+    return np.random.default_rng(seed)
 
 
-def interval_of(errors, rng):
-    (means,) = resampled_means([errors], rng)
-    return interval(means)
+def test_one_seed_has_students_interval_over_problems():
+    changes = rng().normal(3, 1, (1, 40))
+    expected = scipy.stats.ttest_1samp(changes[0], 0).confidence_interval(0.95)
+    assert change_interval(changes) == pytest.approx(expected)
 
 
-def test_one_seed_has_the_interval_over_problems():
-    errors = rng().normal(3, 1, (1, 400))
-    low, high = interval_of(errors, rng())
-    # 1.96 standard errors, each side of the mean
-    half = 1.96 * errors.std() / 20
-    assert low == pytest.approx(errors.mean() - half, abs=0.15 * half)
-    assert high == pytest.approx(errors.mean() + half, abs=0.15 * half)
+def test_one_problem_has_students_interval_over_seeds():
+    changes = rng().normal(3, 1, (4, 1))
+    expected = scipy.stats.ttest_1samp(changes[:, 0], 0).confidence_interval(0.95)
+    assert change_interval(changes) == pytest.approx(expected)
 
 
-def test_one_problem_has_the_interval_over_seeds():
-    errors = rng().normal(3, 1, (400, 1))
-    low, high = interval_of(errors, rng())
-    half = 1.96 * errors.std() / 20
-    assert high - low == pytest.approx(2 * half, rel=0.15)
+def test_two_seeds_by_hand():
+    # means 1 and 3: a standard error of 1, and t with one degree of freedom is 12.7062
+    assert change_interval(np.array([[1.0], [3.0]])) == pytest.approx((-10.7062, 14.7062))
 
 
-def test_seeds_and_problems_both_count():
-    seeds, problems = rng().normal(0, 1, (30, 1)), rng().normal(0, 1, (1, 300))
-    low, high = interval_of(seeds + problems, rng())
-    expected = 2 * 1.96 * math.sqrt(seeds.var() / 30 + problems.var() / 300)
-    assert high - low == pytest.approx(expected, rel=0.15)
+def test_half_widths_over_seeds_and_problems_are_added_in_quadrature():
+    seeds, problems = rng().normal(0, 1, (5, 1)), rng(1).normal(0, 1, (1, 300))
+    halves = [np.diff(change_interval(part))[0] / 2 for part in (seeds, problems)]
+    low, high = change_interval(seeds + problems)
+    assert (high - low) / 2 == pytest.approx(math.hypot(*halves))
+    assert (high + low) / 2 == pytest.approx(seeds.mean() + problems.mean())
 
 
-def test_the_interval_covers_the_mean_as_often_as_it_says():
-    chance, covered = np.random.default_rng(5), 0
-    for _ in range(200):
-        errors = chance.normal(0, 1, (1, 100))
-        low, high = interval_of(errors, chance)
-        covered += low <= 0 <= high
-    assert 0.89 <= covered / 200 <= 0.99
+def test_seeds_of_two_methods_have_welchs_interval():
+    first, second = rng().normal(2, 1, (3, 1)), rng(1).normal(0, 3, (6, 1))
+    expected = scipy.stats.ttest_ind(first[:, 0], second[:, 0], equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert difference_interval(first, second) == pytest.approx(interval)
 
 
 def test_methods_are_paired_by_their_problems():
     hard = rng().exponential(10, (1, 300))
-    better = hard - 0.1 + 0.01 * rng().normal(size=(1, 300))
-    means = resampled_means([hard, better], rng())
-    low, high = interval(means[0] - means[1])
+    better = hard - 0.1 + 0.01 * rng(1).normal(size=(1, 300))
+    low, high = difference_interval(hard, better)
     assert 0.09 < low < high < 0.11  # each mean alone is known to about 1
-
-
-def test_what_is_given_to_the_generator_is_what_comes():
-    errors = rng().random((3, 50))
-    assert interval_of(errors, rng()) == interval_of(errors, rng())
-    assert interval_of(errors, rng()) != interval_of(errors, np.random.default_rng(1))
-
-
-def test_there_is_no_interval_of_one_number_or_of_what_is_not_finite():
-    for errors in ([[1.0]], [[1.0, np.inf]], [[1.0, np.nan]]):
-        assert np.isnan(interval_of(np.array(errors), rng())).all()
+    assert (low, high) == pytest.approx(change_interval(hard - better))
 
 
 def test_methods_that_answered_other_problems_are_not_paired():
     errors = rng().exponential(10, (1, 300))
-    together = resampled_means([errors, errors], rng())
-    assert np.array_equal(*together)
-    apart = resampled_means([errors, errors[:, :299]], rng())
-    assert abs(np.corrcoef(*apart)[0, 1]) < 0.2
+    assert difference_interval(errors, errors) == (0, 0)
+    low, high = difference_interval(errors, errors[:, :299])
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(2) * errors.std() / 300**0.5, rel=0.03)
 
 
-def test_a_correlation_over_problems_is_resampled_with_its_seeds():
+def test_the_interval_of_an_error_is_as_many_times_lower_as_higher():
+    errors = rng().exponential(1, (3, 50))
+    low, high = mean_interval(errors)
+    half = np.diff(change_interval(errors))[0] / 2
+    assert low * high == pytest.approx(errors.mean() ** 2)
+    assert math.log(high / errors.mean()) == pytest.approx(half / errors.mean())
+    assert mean_interval(np.zeros((2, 3))) == (0, 0)
+
+
+def test_a_ratio_is_sure_where_every_seed_has_the_same():
+    before = np.array([[0.1, 0.2], [1.0, 3.0], [0.3, 0.4]])
+    assert ratio_interval(0.7 * before, before) == pytest.approx((0.7, 0.7))
+    assert np.isnan(ratio_interval(before, 0 * before)).all()
+
+
+def test_the_interval_of_a_ratio_by_hand():
+    # 4 / 2: off by seed are (5 - 2 * 2) / 2 and (3 - 2 * 2) / 2, a standard error of 1 / 2
+    low, high = ratio_interval(np.array([[5.0], [3.0]]), np.array([[2.0], [2.0]]))
+    assert high == pytest.approx(2 * math.exp(12.7062 * 0.5 / 2), rel=1e-4)
+    assert low * high == pytest.approx(4)
+
+
+def test_there_is_no_interval_of_one_number_or_of_what_is_not_finite():
+    for errors in ([[1.0]], [[1.0, np.inf]], [[1.0, np.nan]]):
+        one = np.array(errors)
+        with np.errstate(invalid="ignore"):
+            for interval in (
+                mean_interval(one),
+                change_interval(one),
+                difference_interval(one, one),
+            ):
+                assert np.isnan(interval).all()
+    assert np.isnan(interval_over_problems(np.array([1.0, np.inf]))).all()
+
+
+def test_the_interval_of_a_skill_by_hand():
+    # the method errs 1 on both problems with either seed, and trivial ones 1 and 3, the best 0
+    errors, trivial = np.ones((2, 2)), np.array([1.0, 3.0])
+    low, high = skill_interval(errors, trivial, 0.0)
+    # the skill is 1/2; by problem (t - m - t / 2) / 2 = -1/4 and 1/4: a standard error of 1/4
+    half = 12.7062 * 0.25
+    assert 1 - low == pytest.approx(0.5 * math.exp(half / 0.5), rel=1e-5)
+    assert 1 - high == pytest.approx(0.5 * math.exp(-half / 0.5), rel=1e-5)
+
+
+def test_a_skill_that_is_the_trivial_ones_own_is_sure():
+    trivial = rng().exponential(1, 30)
+    assert skill_interval(trivial[None], trivial, 0.0) == pytest.approx((0, 0))
+
+
+def test_a_skill_is_as_unsure_as_the_best_known_error():
+    errors, trivial = np.full((1, 9), 2.0), np.full(9, 3.0)
+    # d skill / d best = skill / headroom
+    low, high = skill_interval(errors, trivial, 1.0, best_uncertainty=0.1)
+    assert math.log((1 - low) / 0.5) == pytest.approx(1.96 * 0.5 * 0.1 / 2 / 0.5, rel=1e-3)
+    assert high > 0.5
+    assert np.isnan(skill_interval(errors, trivial, 3.0)).all()  # nothing to gain
+
+
+def test_a_correlation_has_fishers_interval_over_problems():
+    first = rng().normal(size=400)
+    second = first + rng(1).normal(size=(1, 400))
+    found = scipy.stats.spearmanr(first, second[0]).statistic
+    low, high = correlation_interval(first, second)
+    # the standard error of artanh is about 1.03 / sqrt(B - 3)
+    expected = np.tanh(np.arctanh(found) + np.array([-1, 1]) * 1.96 * 1.03 / math.sqrt(397))
+    assert (low, high) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_correlation_that_cannot_vary():
     first = np.arange(200.0)
-    rises = first + np.random.default_rng(1).normal(0, 60, (3, 200))
-    low, high = interval(resampled_correlation(first, rises, rng()))
-    assert 0.5 < low < high < 1
-    one_seed = resampled_correlation(first, first[None] ** 3, rng())
-    np.testing.assert_allclose(one_seed, 1)
-    assert np.isnan(resampled_correlation(first, np.ones((2, 200)), rng())).all()
+    assert correlation_interval(first, first[None] ** 3) == (1, 1)
+    assert np.isnan(correlation_interval(first, np.ones((2, 200)))).all()
 
 
 def test_seeds_that_agree_by_chance_do_not_make_a_correlation_sure():
-    generator, covered = np.random.default_rng(2), 0
+    generator, covered = rng(2), 0
     for _ in range(40):
         first, steps = generator.normal(size=(2, 60))
-        low, high = interval(resampled_correlation(first, np.tile(steps, (5, 1)), generator))
+        low, high = correlation_interval(first, np.tile(steps, (5, 1)))
         covered += low < 0 < high
     assert covered >= 34  # 38 are expected
 
@@ -137,9 +190,16 @@ def test_the_performance_profile_counts(scores):
 
 
 def test_the_interquartile_mean_over_cases_has_an_interval_over_seeds():
-    cases = [rng().normal(0, 1, 50), rng().normal(0, 1, 50)]
-    low, high = interval(resampled_interquartile_mean(cases, rng()))
-    assert low < interquartile_mean(cases) < high
+    cases = [rng().normal(0, 1, 50), rng(1).normal(0, 1, 50)]
+    low, high = interquartile_mean_interval(cases)
+    assert (low + high) / 2 == pytest.approx(interquartile_mean(cases))
     # the standard error of the mean of 100 is 0.1; that of the middle half is a little more
     assert 0.3 < high - low < 0.6
-    assert np.isnan(resampled_interquartile_mean([np.array([1.0]), np.array([2.0])], rng())).all()
+    assert np.isnan(interquartile_mean_interval([np.array([1.0]), np.array([2.0])])).all()
+
+
+def test_the_interquartile_mean_by_scipys_trimmed_standard_error():
+    scores = rng().normal(0, 1, 40)
+    low, high = interquartile_mean_interval([scores])
+    error = scipy.stats.mstats.trimmed_stde(scores, limits=(0.25, 0.25))
+    assert (high - low) / 2 == pytest.approx(error * scipy.stats.t.ppf(0.975, 39), rel=0.05)
