@@ -28,9 +28,11 @@ from benchmarks.registry import METHODS, load_plugins, task_named
 from benchmarks.runs import Evaluation, external_key
 from benchmarks.settings import parse_assignments
 from benchmarks.store import Store
+from benchmarks.text import check_name
 from irem_core.checkpoint import write_whole
 from irem_core.types import Batch, Task
 
+SAME = 1e-9  # inputs that differ by no more were rounded on another processor
 ABOUT = ("task", "values", "size", "difficulty", "problems")
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
@@ -88,11 +90,12 @@ def score(
 ) -> None:
     """Measure answers, and add their rows, marked external, to a folder of results."""
     load_plugins(plugins)
+    check_name("--method", method)
     if method in METHODS:
         raise UsageError(f"{method!r} is a method of the suite; give yours another name.")
     about, x = _read_problems(problems)
     task, evaluation, batch = _test(about)
-    if not np.array_equal(x, batch.problem.x.numpy()):
+    if not np.allclose(x, batch.problem.x, rtol=SAME, atol=SAME):
         raise UsageError(f"{problems} holds other problems than are tested now; export them again.")
     given = _read_answers(answers, batch)
     evaluation = evaluation.with_steps([len(given)])
@@ -153,13 +156,17 @@ def _read_answers(path: Path, batch: Batch) -> np.ndarray:
     try:
         answers = np.load(path, allow_pickle=False)
     except UNREADABLE as error:
-        raise UsageError(f"{path} cannot be read as a NumPy array: {error}.") from error
+        raise UsageError(f"{path} is not what numpy.save writes.") from error
     shape = tuple(batch.target.shape)
     right = isinstance(answers, np.ndarray) and answers.shape[-2:] == shape
     if not right or answers.ndim > 3 or not answers.size:
         said = getattr(answers, "shape", "several arrays")
         raise UsageError(f"{path} must hold an array {list(shape)} or [T, ...], not {said}.")
-    if answers.dtype.kind not in "fiu" or not np.isfinite(answers).all():
+    if answers.dtype.kind not in "fiub":
+        raise UsageError(
+            f"{path} holds numbers of type {answers.dtype}: save them as float32 or float64."
+        )
+    if not np.isfinite(answers).all():
         raise UsageError(f"{path} holds entries that are not finite numbers.")
     return answers.reshape(-1, *shape).astype(np.float64)
 

@@ -110,7 +110,7 @@ def _trained_on(weights: Path) -> tuple[str, str, int]:
     """The method, the task and the seed of the run whose parameters a file holds."""
     path = weights.with_name(CONFIG)
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         return config["method"], config["task"]["name"], config["seed"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not the configuration of a run: {error!r}.") from error

@@ -1,4 +1,4 @@
-"""What the command lines share: the user's mistakes end in a sentence and exit code 2."""
+"""What the command lines share: what the user can mend ends in a sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.errors import UsageError
+from benchmarks.output import unfailing_output
 
 Plugins = Annotated[
     list[str] | None,
@@ -43,8 +44,13 @@ def app_of(function: Callable[..., Any]) -> typer.Typer:
 
 def run_app(app: typer.Typer, arguments: list[str] | None = None) -> None:
     """Run a command line, with the program's arguments unless others are given."""
-    try:
-        app(arguments)
-    except UsageError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+    with unfailing_output():
+        try:
+            app(arguments)
+        except UsageError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except OSError as error:  # a folder that may not be written, a disk that is full
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"Error: {where}{error.strerror or error}.", file=sys.stderr)
+            sys.exit(2)

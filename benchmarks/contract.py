@@ -66,7 +66,7 @@ def tasks() -> list[Task]:
     for name, cls in TASKS.items():
         try:
             made.append(cls(size=SIZE))
-        except Exception as error:  # a plugin's, whatever it does
+        except (Exception, SystemExit) as error:  # a plugin's, whatever it does
             raise UsageError(f"The task {name!r} cannot be of size {SIZE}: {error}") from error
     return made
 
@@ -96,7 +96,7 @@ def check(method: type[Method], task: Task, slow: bool = False) -> int:
                 if method.answers_task(task) and rule.applies(method, task):
                     rule.check(method, task)
                     kept += 1
-            except Exception as error:  # whatever a method does wrong, the rule is what to say
+            except (Exception, SystemExit) as error:  # whatever a method does, the rule is broken
                 said = str(error) or type(error).__name__
                 raise UsageError(
                     f"{method.name} on {task} breaks a rule: {rule}. {said}"
@@ -116,7 +116,7 @@ def _check_task(task: Task) -> None:
             require(identical(rows, again.named()[name]), f"{name}: one stream, two draws.")
         task.check(first.problem)
         task.test(SIZE, task.difficulty_of(SIZE))
-    except Exception as error:  # whatever a task does wrong
+    except (Exception, SystemExit) as error:  # whatever a task does wrong
         said = str(error) or type(error).__name__
         raise UsageError(f"The task {task} does not draw as it should: {said}") from error
 

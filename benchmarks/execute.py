@@ -23,6 +23,7 @@ from benchmarks.runs import PROTOCOL, Evaluation, Planned, Run
 from benchmarks.schema import SCHEMA
 from benchmarks.settings import Settings
 from benchmarks.store import Store
+from benchmarks.text import printable
 from benchmarks.training import Execution, is_trained, load, train
 from irem_core.checkpoint import write_whole
 from irem_core.method import Method
@@ -112,8 +113,8 @@ def _train(runs: list[Run], store: Store, how: Execution) -> dict[str, Exception
 
         try:
             return {**train(runs, folders, how, progress)} if runs else {}
-        except Exception as error:  # whatever a method does, it costs its own runs only
-            return {run.key: error for run in runs}
+        except (Exception, SystemExit) as error:  # what a method does costs its own runs only
+            return {run.key: _as_failure(error) for run in runs}
 
 
 def _finish(
@@ -133,9 +134,18 @@ def _finish(
         for evaluation in evaluations:
             _evaluate(posed, training, evaluation, store, how.place)
         (folder / ERROR).unlink(missing_ok=True)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         status = "diverged" if isinstance(error, DivergedError) else "failed"
-        _write_failure(run, evaluations, store, how.place, status, error)
+        _write_failure(run, evaluations, store, how.place, status, _as_failure(error))
+
+
+def _as_failure(error: BaseException) -> Exception:
+    """What went wrong; that a method ends the process is said in words."""
+    if isinstance(error, Exception):
+        return error
+    failure = RuntimeError(f"the method called sys.exit({error})")
+    failure.__cause__ = error
+    return failure
 
 
 def _trained_part(part: Run, store: Store, place: torch.device) -> Method:
@@ -249,13 +259,16 @@ def _write_failure(
         measured = [row for row in store.rows(run.key, key) if "mse" in row]
         missing = set(evaluation.steps) - {row["steps"] for row in measured}
         about = _about(run, evaluation, device)
-        about |= {"selection": "last", "status": status, "error": f"{error}"}
+        about |= {"selection": "last", "status": status, "error": printable(str(error))}
         failed = [about | {"steps": budget} for budget in sorted(missing)]
         if failed:
             store.write_evaluation(run.key, key, measured + failed, {})
 
 
 def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:
+    """Of a run that has a row for every budget, its worst; without one it failed."""
+    if is_done(run, evaluations, store):
+        return "ok"
     rows = [row for e in evaluations for row in store.rows(run.key, e.key(run.task))]
     statuses = {row["status"] for row in rows if "mse" not in row}
-    return next((status for status in UNFINISHED if status in statuses), "ok")
+    return next((status for status in UNFINISHED if status in statuses), "failed")

@@ -52,7 +52,7 @@ def measured(only: str) -> pd.DataFrame:
         done = subprocess.run(command, check=False)
         if done.returncode or not report.exists():
             sys.exit(done.returncode or 1)
-        return frame(json.loads(report.read_text()))
+        return frame(json.loads(report.read_text(encoding="utf-8")))
 
 
 def frame(report: dict[str, Any]) -> pd.DataFrame:

@@ -107,11 +107,10 @@ def write_output(store: Store, jobs: int) -> None:
 
     Figures are drawn by ``jobs`` processes.
     """
-    print(write_tables(store.folder))
+    text = write_tables(store.folder)
     write_claims(store.folder)
-    for path in write_figures(store.folder, jobs=jobs):
-        print(path)
-    print(store.csv)
+    figures = write_figures(store.folder, jobs=jobs)
+    print(text, *figures, store.csv, sep="\n")
 
 
 def asked_of(planned: Planned) -> pd.DataFrame:
@@ -132,11 +131,15 @@ def stopping_at_once(store: Store) -> Iterator[None]:
     """At Ctrl-C, or when asked to terminate, kill what runs; what is finished is written down."""
 
     def stop(number: int, frame: object) -> None:
+        for one in before:  # a second one changes nothing
+            signal.signal(one, signal.SIG_IGN)
         stop_all()
         raise KeyboardInterrupt
 
     start_again()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     except KeyboardInterrupt as error:

@@ -144,7 +144,7 @@ def _read(name: str) -> dict[str, Any]:
     if not path.is_file():
         raise unknown("preset", name, [*named_presets(), "the path of a TOML file"])
     try:
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors may add a mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"Preset {name!r} cannot be read as TOML: {error}.") from error
     base = table.pop("base", None)

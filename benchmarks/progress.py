@@ -5,6 +5,8 @@ Workers, in whatever process, write how far they are beside their run; the paren
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from benchmarks.output import reader_is_gone
 from benchmarks.runs import Evaluation, Run
 from benchmarks.store import Store
 from benchmarks.time_left import TimeLeft, Work, duration
@@ -119,6 +122,9 @@ class Display:
             if not self.console.is_terminal and time.monotonic() - spoken > LINE:
                 spoken = time.monotonic()
                 self._say()
+                if reader_is_gone():  # as Ctrl-C, for whom would it go on?
+                    os.kill(os.getpid(), signal.SIGINT)
+                    return
 
     def _read_heartbeats(self) -> None:
         at_work = self.store.progress()

@@ -67,7 +67,7 @@ def _device_name(device: torch.device | None) -> str:
     info = Path("/proc/cpuinfo")
     names = [
         line.partition(":")[2].strip()
-        for line in (info.read_text().splitlines() if info.exists() else [])
+        for line in (info.read_text(encoding="utf-8").splitlines() if info.exists() else [])
         if line.startswith("model name")
     ]
     return f"cpu: {names[0] if names else platform.processor() or platform.machine()}"

@@ -30,6 +30,7 @@ from baselines.trivial import (
     TrivialRow,
 )
 from benchmarks.errors import UsageError, unknown
+from benchmarks.text import check_name
 from irem_core.irem import IREM
 from irem_core.irem_structured import IREMStructured
 from irem_core.method import Method
@@ -131,8 +132,7 @@ def _classes(module: ModuleType, table: str, kind: type) -> list[Any]:
                 f"The plugin {module.__name__!r}: {table} must list subclasses of {kind.__name__}, "
                 f"not {cls!r}."
             )
-        if not isinstance(getattr(cls, "name", None), str):
-            raise UsageError(f"The plugin {module.__name__!r}: {cls!r} has no name, which is text.")
+        check_name(f"{cls!r} of the plugin {module.__name__!r}", getattr(cls, "name", None))
     return classes
 
 

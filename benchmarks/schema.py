@@ -110,6 +110,8 @@ def read_results(folder: Path, made: bool = True, earlier: bool = False) -> pd.D
             path,
             usecols=[name for name in header if made or name not in MADE],
             dtype=dict.fromkeys(TEXTS, "str"),
+            keep_default_na=False,  # a method may be called NA
+            na_values={name: [""] for name in COLUMNS if name not in TEXTS},
         )
     except UsageError:  # which is a ValueError too
         raise
@@ -148,7 +150,7 @@ def _wrong(frame: pd.DataFrame) -> Iterator[tuple[pd.Series, str]]:
             flag = frame[name].astype(str).isin(["True", "False"]) | frame[name].isna()
             yield ~flag, f"{name} is {{{name}!r}}, not True or False."
     for name in frame.columns.intersection(NEEDED):
-        yield frame[name].isna(), f"there is no {name}."
+        yield frame[name].isna() | (frame[name] == ""), f"there is no {name}."
     yield ~frame["status"].isin(STATUSES), f"status {{status!r}} is none of {', '.join(STATUSES)}."
     finite = np.isfinite(frame["mse"].astype(float))
     yield (frame["status"] == "ok") & ~finite, "status ok, but mse is {mse}."

@@ -84,7 +84,7 @@ def _said_for(method: str, layer: Settings) -> Settings:
 
 @cache
 def _protocol() -> dict[str, Any]:
-    return tomllib.loads(PROTOCOL.read_text())
+    return tomllib.loads(PROTOCOL.read_text(encoding="utf-8"))
 
 
 def task_settings(task: str, layers: Sequence[Settings]) -> Settings:

@@ -74,7 +74,7 @@ class Store:
     def ask(self, runs: pd.DataFrame) -> None:
         """Note that runs are to be done, a row each with the columns of ``ASKED``."""
         self.working.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.working / "results.lock"):
+        with self._file_lock("results"):
             every = pd.concat([self.asked(), runs]).drop_duplicates("run_key")
             every = every.sort_values([*ASKED], ignore_index=True)
             write_whole(self.asked_csv, every.to_csv(index=False).encode())
@@ -83,14 +83,19 @@ class Store:
         """The runs that were ever asked for; none where no sweep has said so."""
         if not self.asked_csv.exists():
             return pd.DataFrame(columns=[*ASKED])
-        return pd.read_csv(self.asked_csv, dtype={"run_key": "str"})
+        texts = dict.fromkeys(("task", "method", "run_key"), "str")
+        return pd.read_csv(self.asked_csv, dtype=texts, keep_default_na=False)
 
     def run_folder(self, run_key: str) -> Path:
         return self.folder / "runs" / run_key
 
     def lock(self, run_key: str) -> BaseFileLock:
         """Held by whoever executes the run; the system frees it when its process ends."""
-        return FileLock(self.working / f"{run_key}.lock")
+        return self._file_lock(run_key)
+
+    def _file_lock(self, name: str) -> BaseFileLock:
+        """A lock that every user of the folder can take."""
+        return FileLock(self.working / f"{name}.lock", mode=0o666)
 
     def progress_file(self, run_key: str) -> Path:
         return self.working / f"{run_key}.progress"
@@ -119,6 +124,7 @@ class Store:
         Raises UsageError if the folder cannot be written, or if its results.csv is not one of ours
         or has rows of runs that are not in it; nothing is changed then.
         """
+        _check_path(self.folder)
         if self.csv.exists():
             self._check_csv()
         elif (self.folder / "table.md").exists():
@@ -205,7 +211,7 @@ class Store:
         other than those of runs that were ``removed``.
         """
         self.working.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.working / "results.lock"):  # of two, the one with more rows is the last
+        with self._file_lock("results"):  # of two, the one with more rows is the last
             if self.csv.exists():
                 self._check_csv(removed)
             frame = self._referenced(self.frame())
@@ -228,7 +234,9 @@ class Store:
     def _config(self, run_key: str) -> dict[str, Any] | None:
         """Name and values of the task of a run; None where nothing is known but its rows."""
         try:
-            return dict(json.loads((self.run_folder(run_key) / CONFIG).read_text())["task"])
+            return dict(
+                json.loads((self.run_folder(run_key) / CONFIG).read_text(encoding="utf-8"))["task"]
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -244,9 +252,21 @@ class Store:
 
 def opened(folder: Path) -> Store:
     """The results of a folder. Raises UsageError if it has none."""
+    _check_path(folder)
     if not (folder / "runs").is_dir():
         raise UsageError(f"{folder} is no folder of results: there is no {folder / 'runs'}.")
     return Store(folder)
+
+
+def _check_path(folder: Path) -> None:
+    """Raise UsageError for a path that the files of results cannot be read by."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The path of {folder} is not UTF-8, which Parquet and safetensors need: choose "
+            "another folder."
+        ) from error
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

@@ -62,7 +62,7 @@ class Supervised:
         """
         try:
             ready = self._ready()
-            if _stopped.is_set():  # while it was made
+            if _stopping:  # while it was made
                 self.kill()
                 raise StoppedError
             future = ready.submit(function, *arguments)
@@ -73,7 +73,7 @@ class Supervised:
             return future.result()
         except (BrokenProcessPool, ShutdownExecutorError) as error:
             self.kill()
-            if _stopped.is_set():
+            if _stopping:
                 raise StoppedError from error
             raise CrashedError(f"the process died: {_cause(error)}") from error
 
@@ -90,7 +90,7 @@ class Supervised:
                 "This process may have none of its own, which runs are executed in. Start the "
                 "workers of a Dask cluster with --no-nanny."
             )
-        if _stopped.is_set():
+        if _stopping:
             raise StoppedError
         if self.path != sys.path:  # it would not find the plugins that are found here
             self.kill()
@@ -107,7 +107,7 @@ _idle: list[Supervised] = []
 _numbers = itertools.count()
 _everyone: weakref.WeakSet[Supervised] = weakref.WeakSet()
 _taking = threading.Lock()
-_stopped = threading.Event()
+_stopping = False  # no lock: a signal's handler sets it, whatever was interrupted
 
 
 @contextmanager
@@ -127,7 +127,8 @@ def stop_all() -> None:
 
     From a signal's handler too: it waits for nothing.
     """
-    _stopped.set()
+    global _stopping
+    _stopping = True
     for executor in [each.executor for each in list(_everyone)]:
         # loky's own way to kill takes locks, which what was interrupted may hold
         for pid in list(executor._processes) if executor else []:
@@ -137,7 +138,8 @@ def stop_all() -> None:
 
 def start_again() -> None:
     """Calls are possible again."""
-    _stopped.clear()
+    global _stopping
+    _stopping = False
 
 
 def _begin(parent: int, number: int) -> None:

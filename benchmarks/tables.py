@@ -30,6 +30,7 @@ from benchmarks.stats import (
     probability_of_improvement,
 )
 from benchmarks.store import CASE, Store
+from benchmarks.text import latex, markdown
 from benchmarks.written import written_out
 from irem_core.checkpoint import write_whole
 
@@ -396,14 +397,14 @@ def _over(rows: pd.DataFrame) -> str:
 
 
 def _markdown(table: Table) -> str:
-    shown = table.frame.to_markdown(index=False, disable_numparse=True)
+    shown = table.frame.map(markdown).to_markdown(index=False, disable_numparse=True)
     return f"## {table.title}\n\n{shown}\n\n{fill(table.note, 100)}"
 
 
 def _latex(table: Table) -> str:
     """A table of the package booktabs."""
-    title = re.sub(r"([_%&#$])", r"\\\1", table.title)  # which pandas leaves as it is
-    text = table.frame.to_latex(index=False, escape=True, caption=title)
+    # pandas leaves a caption as it is
+    text = table.frame.to_latex(index=False, escape=True, caption=latex(table.title))
     text = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
     return re.sub(r"\*(.+?)\*", r"\\emph{\1}", text).replace("±", r"$\pm$")
 
@@ -420,7 +421,7 @@ def _unfinished(results: pd.DataFrame) -> list[str]:
         return []
     lines = [
         f"- {row.status}: {row.method} on {row.task}, n = {row.size}, {row.difficulty}, "
-        f"seed {row.seed}: {row.error}"
+        f"seed {row.seed}: {' '.join(row.error.split())}"
         for row in failed.itertuples()
     ]
     return ["## Not finished, or not finite", "\n".join(lines)]

@@ -105,7 +105,10 @@ def is_trained(run: Run, folder: Path) -> bool:
         return False
     try:
         load(folder)
-        if Run.from_config(json.loads((folder / CONFIG).read_text())).key == run.key:
+        if (
+            Run.from_config(json.loads((folder / CONFIG).read_text(encoding="utf-8"))).key
+            == run.key
+        ):
             return True
         why = "is of another run"
     except UsageError as error:
@@ -118,7 +121,7 @@ def is_trained(run: Run, folder: Path) -> bool:
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Method, dict[str, Any]]:
     """A finished method from its folder. Raises UsageError if there is none that can be read."""
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         parameters, _ = read_tensors(folder / WEIGHTS)
         run = Run.from_config(config)
         method = run.untrained().to(device, DTYPES[run.dtype])

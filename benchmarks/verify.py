@@ -96,7 +96,7 @@ def _from_key(store: Store, key: str) -> Run:
     """The run that the key is the hash of."""
     path = store.run_folder(key) / CONFIG
     try:
-        run = Run.from_config(json.loads(path.read_text()))
+        run = Run.from_config(json.loads(path.read_text(encoding="utf-8")))
         made = run.key
     except UNREADABLE as error:
         raise UsageError(f"{path} does not say what was run: {error}.") from error
@@ -110,7 +110,7 @@ def _from_key(store: Store, key: str) -> Run:
 
 def _trained(store: Store, key: str) -> dict[str, Any]:
     """What is known of how a run was trained; nothing of what does not learn."""
-    about = json.loads((store.run_folder(key) / CONFIG).read_text())
+    about = json.loads((store.run_folder(key) / CONFIG).read_text(encoding="utf-8"))
     return dict(about.get("training", {}))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib as mpl
 import pandas as pd
 from joblib import Parallel, delayed
 from matplotlib.animation import FuncAnimation, PillowWriter
@@ -20,7 +21,7 @@ from benchmarks.figures.ablation import ablations
 from benchmarks.figures.answers import animation, answers
 from benchmarks.figures.effort import effort
 from benchmarks.figures.landscape import energy_landscape
-from benchmarks.figures.look import LOOK
+from benchmarks.figures.look import suite_style, without_glyphs
 from benchmarks.figures.matched import at_equal_operations
 from benchmarks.figures.paths import shortest_paths
 from benchmarks.figures.recursion import error_by_times
@@ -35,6 +36,8 @@ from benchmarks.registry import ADDED, load_plugins
 from benchmarks.schema import read_results
 from benchmarks.shown import drawn
 from benchmarks.supervise import supervised
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("png", "pdf", "gif")
 COLOURS = 256  # of a PNG, which makes it a third as large
@@ -65,6 +68,8 @@ def write_figures(folder: Path, formats: Iterable[str] = ("png",), jobs: int = 1
     """
     if jobs < 1:
         raise UsageError(f"Figures are drawn by at least 1 job, not by {jobs}.")
+    if missing := without_glyphs(read_results(folder, made=False)["method"].unique()):
+        log.warning("The font of the figures has no %s, and draws boxes instead.", missing)
     tasks = drawings(folder.resolve(), checked_formats(formats))  # processes may be elsewhere
     (folder / "figures").mkdir(exist_ok=True)
     written = map(draw, tasks) if jobs == 1 else _in_processes(tasks, jobs)
@@ -109,7 +114,8 @@ def draw(drawing: Drawing) -> list[Path]:
     Raises UsageError if there are no results, or a plugin cannot be imported.
     """
     load_plugins(drawing.plugins)
-    with mpl.rc_context(LOOK):
+    with suite_style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # ``without_glyphs`` says it, once
         return [
             path for name, figure in _figures(drawing) for path in _write(drawing, name, figure)
         ]

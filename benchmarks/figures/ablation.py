@@ -82,7 +82,7 @@ def _draw(title: str, method: str, every: list[Line]) -> Figure:
 def _peak_of_training(folder: Path, run_key: str) -> float:
     """The row's own is that of testing too."""
     try:
-        config = json.loads((folder / "runs" / run_key / CONFIG).read_text())
+        config = json.loads((folder / "runs" / run_key / CONFIG).read_text(encoding="utf-8"))
         return float(config["training"]["peak_bytes"])
     except (OSError, ValueError, KeyError):
         return math.nan

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from textwrap import fill
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 LOOK: Any = {
     "font.size": 8,
@@ -28,7 +32,22 @@ STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 PALETTE = sns.color_palette("colorblind")
 MARKERS = "osD^vPX*"
 GREY: dict[str, Any] = {"color": "0.35", "linewidth": 1}
+OF_MATPLOTLIB = re.compile(r"_child\d+|_nolegend_|")
+"""What it calls lines that were given no name."""
 DASHED, DASH_DOTTED, DOTTED = (0, (5, 1)), (0, (5, 1, 1, 1)), (0, (1, 1))
+
+
+def suite_style() -> AbstractContextManager[Any]:
+    """The look of all figures, whatever the user's matplotlibrc says."""
+    return mpl.rc_context({**mpl.rcParamsDefault, "backend": mpl.get_backend(), **LOOK})
+
+
+def without_glyphs(names: Iterable[str]) -> str:
+    """The characters of names that the font does not have, as text; none if it has all."""
+    with suite_style():
+        font = get_font(findfont(FontProperties()))
+    characters = sorted({character for name in names for character in name})
+    return ", ".join(each for each in characters if not font.get_char_index(ord(each)))
 
 
 def looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -60,7 +79,7 @@ def grid(
 ) -> tuple[Figure, Any]:
     """A figure with rows x columns panels."""
     figure = Figure(figsize=(WIDTH, 0.7 + height * rows), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
 
@@ -131,23 +150,26 @@ def step_axis(axes: Iterable[Axes], horizon: int) -> None:
 def legend(figure: Figure, axes: Iterable[Axes], note: str = "") -> None:
     """One legend for all panels, below them.
 
-    Long names go over several lines, for which the figure becomes higher.
+    Long names go over several lines, for which the figure becomes higher. Names are drawn as they
+    are, whatever matplotlib would make of an underscore before them, or of dollars.
     """
     entries: dict[str, Any] = {}
     for panel in axes:
-        handles, labels = panel.get_legend_handles_labels()
-        entries |= {
-            label: entries.get(label, handle) for handle, label in zip(handles, labels, strict=True)
-        }
+        for handle in (*panel.lines, *panel.collections, *panel.patches):
+            name = str(handle.get_label())
+            if not OF_MATPLOTLIB.fullmatch(name):
+                entries.setdefault(name, handle)
     columns = 4 if max(map(len, entries)) < LONG else 3
     names = [fill(label, TITLE) for label in entries]
     more = max(name.count("\n") for name in names) * -(-len(names) // columns)
     figure.set_figheight(figure.get_figheight() + LINE * more)
-    figure.legend(
+    made = figure.legend(
         entries.values(),
-        names,
+        [f"{place}" for place in range(len(names))],
         loc="outside lower center",
         ncols=columns,
         frameon=False,
         title=note or None,
     )
+    for text, name in zip(made.get_texts(), names, strict=True):
+        text.set(text=name, parse_math=False)

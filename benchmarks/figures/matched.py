@@ -49,7 +49,8 @@ def at_equal_operations(title: str, cases: Cases) -> Figure | None:
     least = 10 ** np.floor(np.log10(max(first.curve["error"].iloc[-1], 1e-9)))
     panel.set_yscale("symlog", linthresh=least)
     panel.set_ylim(2 * min(reached) - least, 2 * max(reached) + least)
-    panel.set(xlabel="operations a problem", ylabel=f"error above that of {first.name}")
+    panel.set_xlabel("operations a problem")
+    panel.set_ylabel(f"error above that of {first.name}", parse_math=False)
     look.legend(figure, [panel])
     return figure
 

@@ -39,7 +39,7 @@ def error_by_size(title: str, cases: Cases) -> Figure | None:
             if size in curves:
                 look.draw(panel, curves[size], "step", label=f"{size} nodes", **of_size)
             panel.axhline(line.trivial, color=colours[size], linewidth=0.8, linestyle=look.DOTTED)
-        panel.set_title(fill(name, look.TITLE))
+        panel.set_title(fill(name, look.TITLE), parse_math=False)
     look.step_axis(axes, horizon)
     errors = pd.concat([curve["error"] for curves in shown.values() for curve in curves.values()])
     look.error_axis(axes, errors, _start(every))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -25,19 +26,20 @@ def skill_map(numbers: pd.DataFrame) -> Figure:
     table = table.reindex(in_method_order(known)["line"].unique())
     size = (look.WIDTH, 1.2 + 0.22 * len(table))
     figure = Figure(figsize=size, layout="constrained")
-    panel = figure.subplots()
-    sns.heatmap(
-        table,
-        ax=panel,
-        vmin=-1,
-        vmax=1,
-        cmap="viridis",
-        annot=table.map(_short),
-        fmt="",
-        annot_kws={"fontsize": 6 if table.shape[1] < MANY else 5},
-        cbar_kws={"label": "skill", "extend": "min"},
-        linewidths=0.5,
-    )
+    with mpl.rc_context({"text.parse_math": False}):  # names are drawn as they are
+        panel = figure.subplots()
+        sns.heatmap(
+            table,
+            ax=panel,
+            vmin=-1,
+            vmax=1,
+            cmap="viridis",
+            annot=table.map(_short),
+            fmt="",
+            annot_kws={"fontsize": 6 if table.shape[1] < MANY else 5},
+            cbar_kws={"label": "skill", "extend": "min"},
+            linewidths=0.5,
+        )
     panel.set(xlabel="", ylabel="")
     panel.tick_params(axis="x", rotation=90 if table.shape[1] > 6 else 0, labelsize=6)
     panel.tick_params(axis="y", rotation=0, labelsize=7)

@@ -31,7 +31,7 @@ def error_against_steps(title: str, cases: Cases) -> Figure | None:
             curve = curves[case, line.name] = kept(line, "step", horizon)
             look.draw(panel, curve, "step", label=line.name, **drawn[line.name])
         look.references(panel, lines[0].rows.iloc[0])
-        panel.set_title(case)
+        panel.set_title(case, parse_math=False)
     look.step_axis(axes, horizon)
     _errors(axes, list(curves.values()), shown)
     look.label(axes, "steps", "mean squared error")

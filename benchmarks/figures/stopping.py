@@ -46,7 +46,7 @@ def when_to_stop(title: str, cases: Cases) -> Figure | None:
         row[0].set_ylabel(f"error, {case}")
         row[0].set_yscale("log")
     for panel, name in zip(axes[0], names, strict=True):
-        panel.set_title(name)
+        panel.set_title(name, parse_math=False)
     for panel in axes[-1]:
         panel.set_xlabel("mean steps")
     look.step_axis(axes.ravel(), max(line.budget for line in every))

@@ -10,6 +10,7 @@ from benchmarks.answers import app
 from benchmarks.cli import run_app
 from benchmarks.schema import read_results
 from benchmarks.sweep import run_command, sweep
+from benchmarks.tables import result_tables
 
 PROBLEMS = ["--problems", 16]
 
@@ -77,7 +78,7 @@ def test_values_of_a_task_go_with_the_problems(tmp_path):
         (np.zeros((16, 8)), "must hold an array [16, 9] or [T, ...], not (16, 8)"),
         (np.zeros((2, 2, 16, 9)), "must hold an array"),
         (np.full((16, 9), np.nan), "entries that are not finite"),
-        (np.array([["a"] * 9] * 16), "entries that are not finite"),
+        (np.array([["a"] * 9] * 16), "holds numbers of type <U1"),
     ],
 )
 def test_answers_of_another_kind_are_refused(content, said, tmp_path, capsys):
@@ -98,3 +99,55 @@ def test_names_of_the_suite_and_other_files_are_refused(tmp_path, capsys):
     assert "is not what `export` wrote" in capsys.readouterr().err
     assert run("export", "--task", "addtion", "--out", tmp_path / "p.npz") == 2
     assert "Did you mean 'addition'?" in capsys.readouterr().err
+
+
+def scored(folder, name, problems=None, answers=None):
+    """The exit code of scoring answers to three problems under a name."""
+    problems = problems or exported(folder, "--task", "addition", "--size", 3)
+    path = folder / "answers.npy"
+    np.save(path, np.ones((16, 9)) if answers is None else answers)
+    return run("score", problems, path, "--method", name, "--out", folder / "out")
+
+
+@pytest.mark.parametrize("name", ["NA", "nan", "null", "None", "n/a", "_mine", "名前", "cash$$"])
+def test_any_name_comes_back_as_it_was(tmp_path, name):
+    assert scored(tmp_path, name) == 0
+    assert read_results(tmp_path / "out")["method"].tolist() == [name]
+    assert f"| {name} " in result_tables(tmp_path / "out")[0].frame.to_markdown(index=False)
+
+
+@pytest.mark.parametrize("name", ["", "a\rb", "a,b"])
+def test_a_name_that_a_file_cannot_hold_is_refused_before_anything_is_written(
+    tmp_path, name, capsys
+):
+    assert scored(tmp_path, name) == 2
+    assert "of --method" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("off", "code"), [(7e-15, 0), (1e-3, 2)])
+def test_problems_that_were_rounded_elsewhere_are_the_same(tmp_path, off, code):
+    problems = exported(tmp_path, "--task", "addition", "--size", 3)
+    with np.load(problems) as arrays:
+        changed = dict(arrays) | {"x": arrays["x"] + off}
+    np.savez(problems, **changed)
+    assert scored(tmp_path, "theirs", problems) == code
+
+
+def test_answers_may_be_true_or_false(tmp_path):
+    assert scored(tmp_path, "theirs", answers=np.ones((16, 9), dtype=bool)) == 0
+
+
+def test_the_type_of_numbers_that_are_not_taken_is_said(tmp_path, capsys):
+    assert scored(tmp_path, "theirs", answers=np.ones((16, 9), "f2").view("V2")) == 2
+    assert "holds numbers of type |V2: save them as float32 or float64" in capsys.readouterr().err
+
+
+def test_what_is_no_array_is_said_without_advice_to_run_it(tmp_path, capsys):
+    problems = exported(tmp_path, "--task", "addition", "--size", 3)
+    path = tmp_path / "answers.csv"
+    np.savetxt(path, np.ones((16, 9)))
+    assert run("score", problems, path, "--method", "theirs", "--out", tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "is not what numpy.save writes" in said
+    assert "pickle" not in said

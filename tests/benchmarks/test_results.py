@@ -1,7 +1,9 @@
 """Looking after a folder of results."""
 
 import json
+import os
 import shutil
+import stat
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +25,7 @@ from benchmarks.schema import read_results
 from benchmarks.shown import drawn, example_steps
 from benchmarks.store import Store
 from benchmarks.sweep import run_command, sweep
-from benchmarks.tables import write_tables
+from benchmarks.tables import tables, write_tables
 
 TINY = ["--preset", "smoke", "--tasks", "addition", "--methods", "irem,trivial", "--threads", "1"]
 
@@ -439,3 +441,28 @@ def test_a_folder_that_is_none(command, tmp_path, capsys):
     assert run(command, tmp_path) == 2
     assert f"{tmp_path} is no folder of results" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_is_said_in_a_sentence(folder, monkeypatch, capsys):
+    def read_only(path, *rest):
+        raise OSError(30, "Read-only file system", str(path))
+
+    for module in ("store", "tables", "claims"):
+        monkeypatch.setattr(f"benchmarks.{module}.write_whole", read_only)
+    assert run("collect", folder) == 2
+    with pytest.raises(SystemExit) as ended:
+        run_command(tables, [str(folder)])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("Read-only file system.") == 2
+    assert "Traceback" not in said
+
+
+def test_other_users_of_a_folder_can_take_its_locks(folder):
+    before = os.umask(0o022)
+    try:
+        Store(folder).collect()
+    finally:
+        os.umask(before)
+    (lock,) = folder.glob("working/results.lock")
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o666

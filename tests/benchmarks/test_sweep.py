@@ -13,7 +13,7 @@ from benchmarks.execute import execute
 from benchmarks.pipeline import with_options
 from benchmarks.preset import checked, read_preset
 from benchmarks.presets import named_presets
-from benchmarks.registry import METHODS
+from benchmarks.registry import ADDED, METHODS
 from benchmarks.runs import Run, plan
 from benchmarks.schema import read_results
 from benchmarks.settings import settings_for
@@ -524,3 +524,84 @@ def test_a_variant_with_an_unknown_setting_is_named(tmp_path, capsys):
     assert "a batch of 32 cannot have 999 replayed problems" in complaint(capsys, "--preset", path)
     path.write_text('base = "smoke"\nvariants = []\n')
     assert "variants" in complaint(capsys, "--preset", path)
+
+
+PLUGIN = """
+import sys
+from irem_core.method import Method
+from irem_core.types import Step
+
+class Bad(Method):
+    name, learns = "bad", False
+
+    @classmethod
+    def answers_task(cls, task):
+        return task.domain == "matrix"
+
+    def unroll(self, problem, steps):
+        if len(problem.x) > 8:  # the test problems of a sweep, not those of the contract
+            {act}
+        for _ in range(steps + 1):
+            yield Step(problem.start)
+
+METHODS = [Bad]
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("sys.exit(0)", "the method called sys.exit(0)"),
+        ("raise RuntimeError('10 %\\r100 %')", r"10 %\r100 %"),
+    ],
+)
+def test_what_a_method_does_costs_its_own_run_only(tmp_path, monkeypatch, act, said):
+    module = f"bad_{abs(hash(act))}"
+    (tmp_path / f"{module}.py").write_text(PLUGIN.format(act=act))
+    monkeypatch.syspath_prepend(tmp_path)
+    methods = ["--plugin", module, "--tasks", "addition", "--methods", "bad,trivial_copy"]
+    try:
+        assert run("--preset", "smoke", *methods, "--out", tmp_path / "out") == 1
+    finally:
+        METHODS.pop("bad", None)
+        ADDED.pop("bad", None)
+    results = read_results(tmp_path / "out")
+    assert set(results.loc[results["method"] == "trivial_copy", "status"]) == {"ok"}
+    failed = results[results["method"] == "bad"]
+    assert set(failed["status"]) == {"failed"}
+    assert set(failed["error"]) == {said}
+
+
+def test_a_run_that_could_not_be_written_has_failed(tmp_path, monkeypatch):
+    write = Store.write_evaluation
+
+    def full(store, run_key, *rest):
+        config = json.loads((store.run_folder(run_key) / "config.json").read_text())
+        if config["method"] == "irem":
+            raise OSError(28, "No space left on device")
+        write(store, run_key, *rest)
+
+    monkeypatch.setattr(Store, "write_evaluation", full)
+    assert run(*TINY, "--out", tmp_path) == 1
+    assert "irem" not in set(read_results(tmp_path)["method"])
+
+
+def test_results_claims_and_figures_are_there_before_anything_is_printed(tmp_path, monkeypatch):
+    def printed(*text, **options):
+        if options.get("file") is None:
+            assert (tmp_path / "claims.md").exists()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.pipeline.print", printed, raising=False)
+    assert run(*TINY, "--out", tmp_path) == 130
+
+
+def test_a_path_that_is_not_utf_8_is_refused_before_anything_runs(tmp_path, capsys):
+    said = complaint(capsys, *TINY, "--out", tmp_path / "caf\udce9")
+    assert "is not UTF-8" in said
+
+
+def test_a_preset_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "smoke"\ntasks = ["addition"]\n', encoding="utf-8-sig")
+    assert run("--preset", path, "--methods", "trivial", "--dry-run") == 0

@@ -9,6 +9,7 @@ import pytest
 from matplotlib import rc_context
 from PIL import Image
 
+from benchmarks.answers import app as answers_app
 from benchmarks.cases import comparisons
 from benchmarks.cli import run_app, run_command
 from benchmarks.errors import UsageError
@@ -18,11 +19,12 @@ from benchmarks.figures.ablation import ablations
 from benchmarks.figures.answers import answers
 from benchmarks.figures.matched import at_equal_operations
 from benchmarks.figures.sizes import extrapolation
-from benchmarks.figures.steps import kept
+from benchmarks.figures.steps import error_against_steps, kept
 from benchmarks.figures.stopping import when_to_stop
 from benchmarks.lines import lines
 from benchmarks.results import app
 from benchmarks.schema import read_results
+from benchmarks.shown import drawn
 from benchmarks.store import ASKED, Store
 from benchmarks.sweep import sweep
 from benchmarks.tables import result_tables, tables
@@ -448,3 +450,49 @@ def test_harder_is_the_last_case_after_all_numbers(made_up):
         folder = made_up({("irem", 0): [1.0] * 5}, Inverse(size=3), difficulty=difficulty)
     (comparison,) = comparisons(read_results(folder))
     assert comparison.cases == ["same", "ridge=0.05", "ridge=0.3", "harder"]
+
+
+NAMES = ["_mine", "cash$$", "cost $5 and $6"]
+
+
+def test_a_matplotlibrc_of_ones_own_changes_nothing(folder):
+    first = written(figures, folder)
+    with rc_context({"text.usetex": True, "font.size": 30, "axes.grid": True}):
+        assert written(figures, folder) == first
+
+
+def answered(folder, names):
+    """A folder with answers of methods from elsewhere."""
+    problems, path = folder / "problems.npz", folder / "answers.npy"
+    about = ["--task", "addition", "--size", "3", "--problems", "16", "--out", str(problems)]
+    commands = [["export", *about]]
+    out = folder / "answered"
+    commands += [
+        ["score", str(problems), str(path), "--method", n, "--out", str(out)] for n in names
+    ]
+    np.save(path, np.ones((2, 16, 9)))
+    for command in commands:
+        with pytest.raises(SystemExit) as ended:
+            run_app(answers_app, command)
+        assert ended.value.code == 0
+    return out
+
+
+def test_names_are_drawn_as_they_are(tmp_path):
+    folder = answered(tmp_path, NAMES)
+    with look.suite_style():
+        comparison = next(comparisons(drawn(read_results(folder))))
+        cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+        figure = error_against_steps(comparison.title, cases)
+    texts = figure.legends[0].get_texts()
+    assert {text.get_text() for text in texts} >= {*NAMES}
+    assert not any(text.get_parse_math() for text in texts)
+    assert write_figures(folder)
+
+
+def test_letters_that_the_font_does_not_have_are_named_once(tmp_path, caplog):
+    folder = answered(tmp_path, ["名前"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_figures(folder)
+    assert caplog.text.count("The font of the figures has no 前, 名, and draws boxes") == 1
