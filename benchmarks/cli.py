@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -48,9 +48,12 @@ def run_app(app: typer.Typer, arguments: list[str] | None = None) -> None:
         try:
             app(arguments)
         except UsageError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            sys.exit(2)
+            _fail(str(error))
         except OSError as error:  # a folder that may not be written, a disk that is full
             where = f"{error.filename}: " if error.filename else ""
-            print(f"Error: {where}{error.strerror or error}.", file=sys.stderr)
-            sys.exit(2)
+            _fail(f"{where}{error.strerror or error}.")
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(2)

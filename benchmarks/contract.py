@@ -339,7 +339,7 @@ def _on_graphs(method: type[Method], task: Task) -> bool:
 
 RULES = (
     Rule("its settings, and the task's values, have names that no way to ask has", _settings),
-    Rule("the target is out of reach: an answer depends on problem and parameters alone", _target),
+    Rule("other targets, shown without an update, change no answer", _target),
     Rule("the same seed gives the same answers", _seed),
     Rule("answers have the shape of the targets and begin at the start", _shapes),
     Rule("halting probabilities are one number from 0 to 1 per problem and step", _halting),

@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.flops import FlopCounter
 from benchmarks.hardness import hardness
 from benchmarks.landscape import landscape
-from benchmarks.metrics import Array, certain, expected, solved
+from benchmarks.metrics import SOLVED_AT, Array, certain, expected, solved
 from benchmarks.runs import Evaluation
 from benchmarks.stats import interval_over_problems
 from benchmarks.store import EXAMPLES, LANDSCAPE, STARTS, TRACE
@@ -27,6 +27,9 @@ from irem_core.stopping import energy_stops_falling, lowest_energy
 from irem_core.streams import stream
 from irem_core.types import Batch, Energy, Problem, Step, Task
 
+AGAIN = 32  # problems that are solved a second time
+CHANGES = "its answers change with the order and the other problems of a batch"
+DIVERGED = 1e6  # times the error of the start
 FEW = 4  # problems whose inputs, targets and answers are kept
 READ_ENERGIES = ("lowest_energy", "stopped")  # rules that need the energy of the last answer too
 
@@ -53,6 +56,7 @@ class Trace:
     landscape: pd.DataFrame | None = None  # of the first problem; see ``benchmarks.landscape``
     starts: pd.DataFrame | None = None  # energy and error of the last answer from every start
     means: Array | None = None  # [T+1] errors over all problems, where the B are the first of them
+    changes: bool = False  # whether its answers change with the other problems of a batch
 
     @staticmethod
     def from_frame(frame: pd.DataFrame) -> Trace:
@@ -145,10 +149,28 @@ def _trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
         seconds=np.array(seconds) / len(batch),
         halting=_array(torch.stack(halting)) if halting else None,
         needed=_needed(answers) if method.ends else None,
+        changes=_changes(method, batch, answers, variance),
     )
     if isinstance(method, Searching) and taken[-1].candidates is not None:
         made = replace(made, starts=_starts(method, batch, taken[-1].candidates))
     return made if method.energy is None else _with_energies(made, method.energy, batch, answers)
+
+
+def _changes(method: Method, batch: Batch, answers: list[Tensor], variance: float) -> bool:
+    """Whether the last answers to some problems are others in another order and other company.
+
+    What rounding makes of many steps is no change: it is one if the answers differ by more than
+    they err, and by more than an error that counts as solved.
+    """
+    order = torch.arange(min(AGAIN, len(batch)) - 1, -1, -1, device=answers[0].device)
+    for rows in order.chunk(2):
+        taken, _ = _timed(method, batch[rows].problem, len(answers) - 1)
+        before = answers[-1][rows]
+        difference = squared_errors(taken[-1].answer, replace(batch[rows], target=before)).mean()
+        own = squared_errors(before, batch[rows]).mean()
+        if difference > max(own.item(), SOLVED_AT * variance):
+            return True
+    return False
 
 
 def measured(answers: list[Tensor], batch: Batch, task: Task, variance: float) -> Trace:
@@ -195,8 +217,8 @@ def _row(result: Trace, budget: int, selection: str, choice: Choice) -> dict[str
     def cost(cumulative: Array) -> float:
         return float(expected(cumulative[:count, None], choice.used).mean())
 
-    read = [errors] if energies is None else [errors, energies]
-    fine = all(np.isfinite(numbers).all() for numbers in read)
+    why = _diverged(errors, result.errors[0], energies)
+    error = f"{why} within {budget} steps" if why else CHANGES * result.changes
     return {
         "steps": budget,
         "steps_used": cost(np.arange(count, dtype=np.float64)),
@@ -208,9 +230,22 @@ def _row(result: Trace, budget: int, selection: str, choice: Choice) -> dict[str
         "energy": None if energies is None else float(expected(energies, choice.answered).mean()),
         "flops": cost(result.flops) + reads_energies * result.energy_flops,
         "seconds": cost(result.seconds) + reads_energies * result.energy_seconds,
-        "status": "ok" if fine else "diverged",
-        "error": "" if fine else f"an error or an energy is not finite within {budget} steps",
+        "status": "diverged" if why else "ok",
+        "error": error,
     }
+
+
+def _diverged(errors: Array, of_start: Array, energies: Array | None) -> str:
+    """Why answers with errors [B] are those of a method that diverged; empty if they are not.
+
+    The energies are those of all steps up to the answers; other errors than those of the answers do
+    not count, so a rule that stopped before has its result.
+    """
+    if not np.isfinite(errors).all() or not (energies is None or np.isfinite(energies).all()):
+        return "an error or an energy is not finite"
+    if errors.mean() > DIVERGED * max(of_start.mean(), np.finfo(np.float32).tiny):
+        return f"the error is more than {DIVERGED:g} times that of the start"
+    return ""
 
 
 def last_errors(result: Trace, budget: int) -> pd.DataFrame:

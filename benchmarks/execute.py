@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 ERROR = "error.txt"
 FREED = 10.0  # seconds, in which the system frees the lock of a process that died
+OF_METHODS = (Exception, SystemExit)  # whatever a method does costs its own runs only
 UNFINISHED = ("failed", "timeout", "diverged")  # from the worst on
 
 
@@ -113,7 +114,7 @@ def _train(runs: list[Run], store: Store, how: Execution) -> dict[str, Exception
 
         try:
             return {**train(runs, folders, how, progress)} if runs else {}
-        except (Exception, SystemExit) as error:  # what a method does costs its own runs only
+        except OF_METHODS as error:
             return {run.key: _as_failure(error) for run in runs}
 
 
@@ -134,7 +135,7 @@ def _finish(
         for evaluation in evaluations:
             _evaluate(posed, training, evaluation, store, how.place)
         (folder / ERROR).unlink(missing_ok=True)
-    except (Exception, SystemExit) as error:
+    except OF_METHODS as error:
         status = "diverged" if isinstance(error, DivergedError) else "failed"
         _write_failure(run, evaluations, store, how.place, status, _as_failure(error))
 

@@ -20,17 +20,29 @@ from irem_core.tasks import ShortestPath
 from irem_core.types import Batch, Problem, Task, last
 
 
-def draw_test_problems(task: Task, count: int) -> Batch:
-    """The test problems of a task as it is tested: the same always, drawn on the CPU in float64."""
-    return task.draw(count, stream("test", task), torch.float64)
+def draw_test_problems(task: Task, count: int, purpose: tuple[object, ...] = ("test",)) -> Batch:
+    """The test problems of a task as it is tested: the same always, drawn on the CPU in float64.
+
+    For another ``purpose``, as text and numbers, they are others.
+    """
+    return task.draw(count, stream(*purpose, task), torch.float64)
 
 
 class Posed:
     """The test problems of a run's evaluations; nested ones go on from those of before."""
 
-    def __init__(self, run: Run, method: Method, part: Callable[[Run], Method]) -> None:
-        """part: the trained method of another run, which solves what is within an expression."""
-        self.run, self.method, self.part = run, method, part
+    def __init__(
+        self,
+        run: Run,
+        method: Method,
+        part: Callable[[Run], Method],
+        purpose: tuple[object, ...] = ("test",),
+    ) -> None:
+        """part: the trained method of another run, which solves what is within an expression.
+
+        purpose: see ``draw_test_problems``.
+        """
+        self.run, self.method, self.part, self.purpose = run, method, part, purpose
         self.nested: dict[str, Nested] = {}
 
     def problems(self, evaluation: Evaluation) -> Batch:
@@ -40,7 +52,7 @@ class Posed:
             batch = self._nested(evaluation).batch(asked.times)
         else:
             tested = own.test(evaluation.size, evaluation.difficulty)
-            batch = draw_test_problems(tested, evaluation.problems)
+            batch = draw_test_problems(tested, evaluation.problems, self.purpose)
             if asked.shortcut:
                 assert isinstance(tested, ShortestPath)  # else it does not suit
                 batch = with_shortcut(tested, batch)

@@ -410,8 +410,8 @@ def _latex(table: Table) -> str:
 
 
 def failures(results: pd.DataFrame) -> pd.DataFrame:
-    """A row of every run and test that did not finish, or is not finite."""
-    failed = results[results["status"] != "ok"]
+    """A row of every run and test that did not finish, is not finite, or is to be looked at."""
+    failed = results[(results["status"] != "ok") | (results["error"] != "")]
     return failed.drop_duplicates(["run_key", *CASE])
 
 
@@ -424,7 +424,7 @@ def _unfinished(results: pd.DataFrame) -> list[str]:
         f"seed {row.seed}: {' '.join(row.error.split())}"
         for row in failed.itertuples()
     ]
-    return ["## Not finished, or not finite", "\n".join(lines)]
+    return ["## Not finished, not finite, or to be looked at", "\n".join(lines)]
 
 
 def tables(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,19 +17,24 @@ import typer
 from benchmarks.cli import Plugins, run_command
 from benchmarks.distribute import run_all
 from benchmarks.errors import UsageError
+from benchmarks.evaluation import rows as rows_of
+from benchmarks.evaluation import trace
 from benchmarks.inference import Inference
-from benchmarks.problems import variance_of_answers
+from benchmarks.problems import Posed, variance_of_answers
 from benchmarks.registry import load_plugins
 from benchmarks.runs import Evaluation, Run
 from benchmarks.store import CASE, MEASURED, ROWS, Store, opened, same_value
-from benchmarks.training import UNREADABLE, Execution
+from benchmarks.training import UNREADABLE, Execution, load
 from irem_core.checkpoint import CONFIG
 from irem_core.engine import ENGINES
+from irem_core.method import Method
+from irem_core.precision import DTYPES, precision
 
 RANDOM = "random"
 ALIKE = ("device", "threads", "torch", "engine", "together")
 """What two runs of one key have in common if their numbers are to be the same in every bit."""
 BITS, WITHIN, NO = "in every bit", "within the interval", "no"
+THREE_ERRORS = 3 / 1.96  # of a half width of 95 %
 ROUNDING = 1e-6  # of the variance of the answers: as much as other libraries may round otherwise
 
 Rows = list[dict[str, Any]]
@@ -43,9 +49,16 @@ def verify(
     longest: Annotated[
         float, typer.Option(help=f"With {RANDOM}: the seconds that the run may have taken.")
     ] = 600.0,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Test the trained parameters on problems nobody has seen."),
+    ] = False,
     plugins: Plugins = None,
 ) -> None:
     """Run a run of a folder again, from its key alone, and say whether its numbers come again.
+
+    With --fresh nothing is trained: the parameters of the folder are tested on problems of a seed
+    that is drawn and printed now, and the errors agree if they are within three standard errors.
 
     On the same device, with as many threads and the same torch, they are the same in every bit;
     elsewhere the last errors lie within the intervals that were written down, which are over test
@@ -58,6 +71,9 @@ def verify(
     measured = measured[measured["mse"].notna() & ~measured["external"].astype(bool)]
     key = _drawn(measured, seed, longest) if run == RANDOM else _named(measured, run)
     again, before = _from_key(store, key), _evaluations(store, key)
+    if fresh:
+        _say_whether_fresh_errors_agree(store, again, before)
+        return
     trained = _trained(store, key) or before[0][0]
     print(f"{key}: {again}; made {trained['created']} by commit {trained['commit'] or 'unknown'}.")
     after, trained_now = _run_again(again, [_evaluation(rows) for rows in before], trained)
@@ -69,6 +85,53 @@ def verify(
     pairs += [(old[0], new[0]) for old, new in pairs_of_rows]
     if not _is_as_promised({*table["again"]}, _differing(pairs)):
         raise typer.Exit(1)
+
+
+def _say_whether_fresh_errors_agree(store: Store, run: Run, before: list[Rows]) -> None:
+    """Test a run's parameters on new problems. Raises UsageError if they are not in the folder."""
+    seed = secrets.randbits(32)
+    print(f"{run.key}: {run}, on fresh problems of seed {seed}.")
+    method, _ = load(store.run_folder(run.key), torch.device("cpu"))
+    posed = Posed(run, method, _no_part, purpose=("fresh", seed))
+    table = pd.DataFrame([_on_fresh_problems(posed, run, rows) for rows in before])
+    print(table.to_markdown(index=False))
+    if not (table["agree"] == "yes").all():
+        print("The errors do not agree: its answers hang on which problems it is tested on.")
+        raise typer.Exit(1)
+    print("The errors agree.")
+
+
+def _on_fresh_problems(posed: Posed, run: Run, before: Rows) -> dict[str, Any]:
+    """The last answer at the largest budget, as it was and on fresh problems."""
+    old, evaluation = _end(before), _evaluation(before)
+    batch = posed.problems(evaluation).to(torch.device("cpu"), DTYPES[run.dtype])
+    method = evaluation.inference.of(posed.method)
+    with precision(run.dtype, torch.device("cpu")):
+        result = trace(method, batch, max(evaluation.steps), variance_of_answers(run.task))
+    new = _end(rows_of(result, evaluation.with_steps([old["steps"]])))
+    halves = [(row["mse_ci_high"] - row["mse_ci_low"]) / 2 for row in (old, new)]
+    rounding = ROUNDING * variance_of_answers(run.task)
+    agree = abs(old["mse"] - new["mse"]) <= THREE_ERRORS * np.hypot(*halves) + rounding
+    both_diverged = not np.isfinite(old["mse"]) and not np.isfinite(new["mse"])
+    return {
+        **_about(old),
+        "mse": f"{old['mse']:.6g}",
+        "mse on fresh problems": f"{new['mse']:.6g}",
+        "agree": "yes" if agree or both_diverged else "no",
+    }
+
+
+def _no_part(run: Run) -> Method:
+    raise AssertionError(f"no expression is tested, so {run} is not needed")
+
+
+def _end(rows: Rows) -> dict[str, Any]:
+    """The row of the last answer at the largest budget."""
+    return max((r for r in rows if r["selection"] == "last"), key=lambda r: int(r["steps"]))
+
+
+def _about(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("size", "difficulty", "steps")}
 
 
 def _drawn(rows: pd.DataFrame, seed: int, longest: float) -> str:
@@ -176,12 +239,10 @@ def _compared(before: Rows, after: Rows, rounding: float) -> dict[str, Any]:
     again = {(row["steps"], row["selection"]): row for row in after}
     pairs = [(old, again.get((old["steps"], old["selection"]), {})) for old in before]
     alike = all(same_value(old.get(name), new.get(name)) for old, new in pairs for name in MEASURED)
-    ends = [pair for pair in pairs if pair[0]["selection"] == "last"]
-    old, new = max(ends, key=lambda pair: int(pair[0]["steps"]))
+    old = _end(before)
+    new = again.get((old["steps"], old["selection"]), {})
     return {
-        "size": old["size"],
-        "difficulty": old["difficulty"],
-        "steps": old["steps"],
+        **_about(old),
         "mse": f"{old['mse']:.6g} [{old['mse_ci_low']:.6g}, {old['mse_ci_high']:.6g}]",
         "mse now": f"{new.get('mse', float('nan')):.6g}",
         "again": BITS if alike else WITHIN if _is_within(old, new, rounding) else NO,

@@ -28,7 +28,8 @@ def made_up(tmp_path, monkeypatch):
     """``made_up(errors)`` writes a folder of results and returns it.
 
     errors: by method and seed, means after 0..4 steps, or [5, B]. They are held against a trivial
-    error of 1 and a best one of 0; a step costs 100 operations.
+    error of 1 and a best one of 0; a step of the first method costs ``flops`` operations, of each
+    further one half of them more.
     """
 
     def write(
@@ -46,10 +47,12 @@ def made_up(tmp_path, monkeypatch):
     ):
         store, task = Store(tmp_path / folder), task or Addition(size=size)
         store.prepare()
+        methods = [*dict.fromkeys(method for method, _ in errors)]
         for (method, seed), means in errors.items():
+            times = 1 + methods.index(method) / 2
             run = Run(method, task, {"made": "up"} | (settings or {}), seed)
             own = None if energies is None else energies.get((method, seed))
-            made = replace(trace(means, own, flops), hardness=hardness)
+            made = replace(trace(means, own, flops * times, 0.01 * times), hardness=hardness)
             evaluation = Evaluation(size, difficulty, made.errors.shape[1], steps)
             about = columns(method, task, seed, settings or {}, run.key, evaluation)
             about |= provenance(None, "float32")
@@ -65,7 +68,7 @@ def made_up(tmp_path, monkeypatch):
     return write
 
 
-def trace(means, energies, flops):
+def trace(means, energies, flops, seconds):
     errors = np.asarray(means, dtype=float)
     if errors.ndim == 1:  # harder and easier problems, the same for every method
         hardness = np.random.default_rng(0).uniform(0.5, 1.5, PROBLEMS)
@@ -75,7 +78,7 @@ def trace(means, energies, flops):
         solved=errors <= 0.01,
         energies=None if energies is None else np.asarray(energies, dtype=float),
         flops=flops * np.arange(len(errors)),
-        seconds=0.01 * np.arange(len(errors)),
+        seconds=seconds * np.arange(len(errors)),
         examples=pd.DataFrame(),
     )
 

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.cases import comparisons
 from benchmarks.claims import (
     ENERGY_HELPS,
     ERRS_LEAST,
@@ -13,8 +14,10 @@ from benchmarks.claims import (
     sections,
 )
 from benchmarks.cli import run_app, run_command
-from benchmarks.judging import above, change, number, same
+from benchmarks.judging import above, all_above, change, number, same
+from benchmarks.lines import by_method, lines
 from benchmarks.results import app
+from benchmarks.schema import read_results
 from irem_core.tasks import Addition, Inverse, ShortestPath
 
 FALLS = [2.0, 1.0, 0.5, 0.3, 0.2]
@@ -88,9 +91,10 @@ def test_that_an_energy_helps_is_tested_at_equal_cost(made_up):
     structured, without = ("irem_structured", 0), ("recurrent_structured", 0)
     found = about(made_up({structured: FALLS, without: WORSE}), ENERGY_HELPS)
     assert found.verdict == "reproduced"
-    assert "irem_structured errs 0.200 and recurrent_structured 0.400, 0.200" in found.sentence
+    assert "At 4e+02 operations" in found.sentence  # of which the other has done two steps of three
+    assert "irem_structured errs 0.200 and recurrent_structured 0.500, 0.300" in found.sentence
     assert found.sentence.count("a problem") == 2  # operations, seconds
-    found = about(made_up({structured: WORSE, without: FALLS}, folder="b"), ENERGY_HELPS)
+    found = about(made_up({without: FALLS, structured: WORSE}, folder="b"), ENERGY_HELPS)
     assert found.verdict == "not reproduced"
     alone = about(made_up({structured: FALLS}, folder="c"), ENERGY_HELPS)
     assert alone.verdict == "not tested"
@@ -316,3 +320,35 @@ def test_that_harder_problems_get_more_steps_is_tested_within_a_case(made_up):
     assert "By their largest input they differ by chance alone" in found.sentence
     unknown = about(made_up(errors, folder="d", **given), THINKS_LONGER, "harder")
     assert unknown.verdict == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("intervals", "verdict"),
+    [
+        ([(0.1, 0.2), (0.3, 0.4)], "reproduced"),
+        ([(0.1, 0.2), (-0.4, -0.3)], "not reproduced"),  # one that is refuted refutes all
+        ([(-0.1, 0.2), (-0.4, -0.3)], "not reproduced"),
+        ([(np.nan, np.nan), (-0.4, -0.3)], "not reproduced"),
+        ([(-0.1, 0.2), (0.3, 0.4)], "not clear"),
+        ([(np.nan, np.nan), (0.3, 0.4)], "not clear"),
+    ],
+)
+def test_a_conjunction_holds_where_all_of_it_does(intervals, verdict):
+    assert all_above(intervals) == verdict
+    assert all_above(intervals[::-1]) == verdict
+
+
+def test_the_usual_line_has_the_fewest_settings_that_differ(made_up):
+    folder = made_up({("irem", 0): FALLS}, settings={"learning_rate": 0.00012345678})
+    made_up({("irem", 0): WORSE}, settings={"step_size": 1, "hidden": 8})
+    comparison = next(comparisons(read_results(folder)))
+    found = lines(comparison, folder, comparison.cases[0])
+    assert len(found) == 2
+    assert "learning_rate" in by_method(found)["irem"].settings
+
+
+def test_that_there_is_one_seed_stands_beside_the_interval(made_up):
+    alone = about(made_up({("irem", 0): FALLS, ("recurrent", 0): WORSE}), ERRS_LEAST).sentence
+    assert "] (one seed of irem and recurrent)." in alone
+    both = {("irem", seed): FALLS for seed in range(2)} | {("recurrent", 0): WORSE}
+    assert "] (one seed of recurrent)." in about(made_up(both, folder="b"), ERRS_LEAST).sentence

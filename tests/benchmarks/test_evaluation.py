@@ -73,6 +73,20 @@ def test_an_error_that_is_not_finite_is_said():
     assert (diverged["status"], "3 steps" in diverged["error"]) == ("diverged", True)
 
 
+@pytest.mark.parametrize(("last", "status"), [(2.9e6, "ok"), (3.1e6, "diverged")])
+def test_an_error_a_million_times_that_of_the_start_is_no_result(last, status):
+    """In every number type: float64 is finite up to 1e308."""
+    errors = np.array([[2.0, 4.0], [1.0, 3.0], [last, last]])  # 3 at the start
+    energies = np.array([[3.0, 3.0], [1.0, 2.0], [2.0, 4.0]])
+    made = Trace(errors, errors < 1, energies, np.arange(3.0), np.arange(3.0), examples=None)
+    found = {row["selection"]: row for row in rows(made, Evaluation(2, "same", 2, (2,)))}
+    assert found["last"]["status"] == status
+    assert ("more than 1e+06 times that of the start within 2 steps" in found["last"]["error"]) == (
+        status == "diverged"
+    )
+    assert found["lowest_energy"]["status"] == found["stopped"]["status"] == "ok"
+
+
 def test_the_mean_of_errors_that_grow_without_bound_is_infinite():
     errors = np.array([[1.0, 3.0], [1e308, 1e308], [np.nan, 1.0]])
     made = Trace(errors, errors < 1, None, np.arange(3.0), np.arange(3.0), examples=None)
@@ -335,3 +349,11 @@ def test_hardness_that_nothing_says_stays_unknown_on_disk():
     assert Trace.from_frame(made.frame()).hardness is None
     known = Trace(ERRORS, ERRORS <= 1, None, *[np.arange(4.0)] * 2, None, hardness=[3.0, 7.0])
     assert Trace.from_frame(known.frame()).hardness.tolist() == [3, 7]
+
+
+def test_the_first_problems_keep_the_mean_over_all():
+    made = Trace(ERRORS, ERRORS <= 1, None, np.arange(4.0), np.arange(4.0), examples=None)
+    first = made.first(1)
+    assert first.errors.shape == (4, 1)
+    np.testing.assert_array_equal(first.mean_errors, [4, 1.5, 5, 1.75])
+    np.testing.assert_array_equal(first.first(1).mean_errors, first.mean_errors)

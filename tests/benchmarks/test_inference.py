@@ -210,3 +210,10 @@ def test_within_an_expression_a_descent_starts_where_it_is_told_too():
     at_random, at_zero = (each.x[:, : run.task.n_out] for each in problems)  # their own answers
     assert not torch.allclose(at_random, at_zero)
     assert not problems[1].start.any()
+
+
+def test_test_problems_are_of_the_difficulty_that_is_asked():
+    run, evaluations = plan(preset(tasks=["addition"], methods=["trivial_copy"]), {})[0]
+    posed = Posed(run, run.untrained(), lambda part: part.untrained())
+    largest = {each.difficulty: posed.problems(each).problem.x.abs().max() for each in evaluations}
+    assert largest["same"] <= run.task.at("same").scale < largest["harder"]

@@ -161,6 +161,12 @@ def test_halting_skill_is_undefined_where_one_step_is_best_for_all():
     assert math.isnan(halting(errors, np.array([0.0, 1.0]), [1, 1, 1], price=0).skill)
 
 
+def test_what_is_to_gain_must_be_two_standard_errors_of_a_sample():
+    # to gain are 1 and 3: a mean of 2, and a standard error of 1, from the sample's variance of 2
+    errors = np.array([[3.0, 0.0], [0.0, 1.0]])
+    assert math.isnan(halting(errors, np.array([0.0, 1.0]), [0, 1], price=0).skill)
+
+
 @given(TRACES, st.integers(0, 7), st.floats(0, 5))
 def test_nobody_halts_better_than_the_oracle(errors, step, price):
     cost = np.arange(len(errors), dtype=float)

@@ -36,6 +36,7 @@ def test_it_runs_every_task_and_method(smoke):
     assert set(results["task"]) == set(TASKS)
     assert set(results["method"]) == set(METHODS)
     assert (results["status"] == "ok").all()
+    assert (results["error"] == "").all()
     assert not results.duplicated(["run_key", "size", "difficulty", "steps", "selection"]).any()
     irem = results[results["method"] == "irem"]
     assert set(irem["selection"]) == {"last", "lowest_energy", "stopped"}

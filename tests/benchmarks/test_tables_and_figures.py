@@ -496,3 +496,20 @@ def test_letters_that_the_font_does_not_have_are_named_once(tmp_path, caplog):
         warnings.simplefilter("error")
         write_figures(folder)
     assert caplog.text.count("The font of the figures has no 前, 名, and draws boxes") == 1
+
+
+def test_a_band_is_the_range_over_seeds_and_errors_are_on_a_logarithmic_axis(made_up):
+    errors = {("irem", seed): [2.0, 1.0, 0.5, 0.3, last] for seed, last in enumerate((0.1, 0.3))}
+    folder = made_up(errors)
+    comparison = next(comparisons(drawn(read_results(folder))))
+    cases = {case: lines(comparison, folder, case) for case in comparison.cases}
+    (panel, *_) = error_against_steps(comparison.title, cases).axes
+    assert panel.get_yscale() == "symlog"
+    (band,) = panel.collections
+    (path,) = band.get_paths()
+    at_the_end = path.vertices[path.vertices[:, 0] == 4, 1]
+    assert (at_the_end.min(), at_the_end.max()) == pytest.approx((0.1, 0.3))
+    heights = {line.get_label(): line.get_ydata()[0] for line in panel.lines}
+    assert heights["best trivial"] == 1
+    assert heights["one linear pass"] == 0.5
+    assert heights["best known"] == 0

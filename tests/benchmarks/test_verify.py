@@ -9,8 +9,11 @@ import pytest
 
 from benchmarks.cli import run_app, run_command
 from benchmarks.errors import UsageError
+from benchmarks.evaluation import CHANGES
 from benchmarks.execute import give_up
+from benchmarks.registry import ADDED, METHODS
 from benchmarks.results import app
+from benchmarks.schema import read_results
 from benchmarks.store import CASE, Store
 from benchmarks.sweep import sweep
 from benchmarks.verify import _drawn, _is_within, verify
@@ -212,3 +215,98 @@ def test_expressions_are_left_out(tmp_path, capsys):
     code, said = verified(capsys, tmp_path)
     assert code == 0
     assert "tests by expressions, which need other runs too." in said
+
+
+CHEATS = """
+from dataclasses import replace
+import torch
+from irem_core.method import Method
+from irem_core.streams import stream
+from irem_core.types import Step
+
+class Cheat(Method):
+    name, learns = "{name}", False
+
+    @classmethod
+    def answers_task(cls, task):
+        return task.name == "addition"
+
+    def unroll(self, problem, steps):
+        yield Step(problem.start)
+        for _ in range(steps):
+            yield Step(self.stolen(problem))
+
+    def stolen(self, problem):
+        answers = problem.start.clone()
+        for scale in (1.0, 2.5):
+            task = replace(self.task, scale=scale)
+            drawn = task.draw(16, stream("test", task), torch.float64)
+            {steal}
+        return answers
+
+METHODS = [Cheat]
+"""
+BY_PLACE = """
+            here = (drawn.problem.x[:len(problem.x)] == problem.x[:16]).any()
+            if here or len(problem.x) == 16:
+                answers[:16] = drawn.target[:len(answers)]
+"""
+BY_INPUT = """
+            for i, x in enumerate(problem.x):
+                for known, target in zip(drawn.problem.x, drawn.target):
+                    if torch.equal(x, known):
+                        answers[i] = target
+"""
+
+
+def cheated(folder, monkeypatch, name, steal):
+    """A folder with results of a method that draws the test problems again."""
+    (folder / f"{name}.py").write_text(CHEATS.format(name=name, steal=steal.strip()))
+    monkeypatch.syspath_prepend(folder)
+    options = ["--preset", "smoke", "--tasks", "addition", "--plugin", name, "--methods", name]
+    with pytest.raises(SystemExit) as ended:
+        run_command(sweep, [*options, "--out", str(folder / "out")])
+    assert ended.value.code == 0
+    return folder / "out"
+
+
+@pytest.fixture
+def registered():
+    yield
+    for name in ("by_place", "by_input"):
+        METHODS.pop(name, None)
+        ADDED.pop(name, None)
+
+
+@pytest.mark.usefixtures("registered")
+def test_who_knows_the_test_problems_does_not_know_fresh_ones(tmp_path, monkeypatch, capsys):
+    folder = cheated(tmp_path, monkeypatch, "by_input", BY_INPUT)
+    assert (read_results(folder)["mse"] == 0).all()  # and it answers alike in any order
+    assert (read_results(folder)["error"] == "").all()
+    code, said = verified(capsys, folder, "--plugin", "by_input")
+    assert (code, "in every bit" in said) == (0, True)
+    code, said = verified(capsys, folder, "--plugin", "by_input", "--fresh")
+    assert code == 1
+    assert "on fresh problems of seed" in said
+    assert "The errors do not agree" in said
+
+
+@pytest.mark.usefixtures("registered")
+def test_who_knows_the_answers_by_their_place_is_named_in_its_rows(tmp_path, monkeypatch):
+    folder = cheated(tmp_path, monkeypatch, "by_place", BY_PLACE)
+    results = read_results(folder)
+    assert set(results["error"]) == {CHANGES}
+    assert CHANGES in (folder / "table.md").read_text()
+
+
+def test_what_was_measured_agrees_with_fresh_problems(folder, key, capsys):
+    code, said = verified(capsys, folder, "--run", key, "--fresh")
+    assert code == 0
+    assert "The errors agree." in said
+
+
+def test_an_error_that_is_not_the_methods_does_not_agree_with_fresh_ones(folder, key, capsys):
+    changed(folder, key, **{name: lambda row: 0.1 for name in ("mse", "mse_ci_low", "mse_ci_high")})
+    code, said = verified(capsys, folder, "--run", key, "--fresh")
+    assert code == 1
+    assert "The errors do not agree" in said

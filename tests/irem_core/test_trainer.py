@@ -317,3 +317,32 @@ def test_mixed_precision_has_the_loss_and_the_gradient_of_float32_but_for_roundi
     one, other = (torch.cat([g.flatten() for g in each]) for each in (gradient, mixed))
     assert one.dtype == other.dtype == torch.float32
     assert torch.cosine_similarity(one, other, dim=0) > 0.99
+
+
+def test_every_seed_trains_on_problems_of_its_own():
+    first, second = (make(seed).draw() for seed in (0, 1))
+    assert not (first.problem.x == second.problem.x).any()
+
+
+def test_what_is_stored_are_the_replayed_problems_and_then_fresh_ones():
+    trainer = make()
+    trainer.update()
+    stored, add = [], trainer.replay.add
+    trainer.replay.add = lambda batch: (stored.append(batch), add(batch))
+    drawn, draw = [], trainer.draw
+    trainer.draw = lambda: drawn.append(draw()) or drawn[-1]
+    trainer.update()
+    assert torch.equal(stored[0].problem.x, drawn[0].problem.x[:7])  # 4 replayed, 3 of 4 fresh
+
+
+def test_stored_answers_hold_no_graph_of_the_update_that_made_them():
+    trainer = make()
+    kept = []
+    trainer.keep = lambda batch, answer: kept.append(answer)
+    trainer.update()
+    assert not kept[0].requires_grad
+
+
+def test_adam_has_the_betas_of_the_training():
+    trainer = make(training=replace(TRAINING, beta2=0.9))
+    assert trainer.optimiser.param_groups[0]["betas"] == (0.9, 0.9)
