@@ -1,12 +1,14 @@
-"""Graph problems: to and from torch-geometric, and one size at a time."""
+"""Graph problems: from and to other libraries, and one size at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from irem_core.streams import stream
@@ -14,8 +16,12 @@ from irem_core.tasks.matrix import uniform
 from irem_core.types import Problem, pair_mask
 
 if TYPE_CHECKING:
+    import networkx as nx
+    from scipy.sparse import sparray, spmatrix
     from torch_geometric.data import Batch as GraphBatch
     from torch_geometric.data import Data
+
+    from irem_core.tasks.graph import GraphTask
 
 EDGES_AT_ONCE = 2**16  # bounds the memory: some numbers of every edge are kept, as many as hidden
 
@@ -69,6 +75,9 @@ def per_size(
 def from_torch_geometric(graphs: Data, seed: int = 0) -> Problem:
     """A problem of one's own, from a ``Data`` or a ``Batch`` of complete graphs with self-loops.
 
+    A graph in which edges are missing is to be completed first: ``from_networkx`` and
+    ``from_scipy_sparse`` write a missing edge as its task needs it.
+
     Every ordered pair of nodes of a graph needs one edge, in whatever order, with one number in
     ``edge_attr``. Starts are drawn from U(-1, 1) by ``seed``, for each graph apart, so that a graph
     alone is answered as in a batch. Raises ValueError naming the field that is wrong.
@@ -90,6 +99,50 @@ def from_torch_geometric(graphs: Data, seed: int = 0) -> Problem:
     start = torch.zeros(len(nodes), side**2, dtype=values.dtype)
     start[pair_mask(nodes.cpu(), side)] = torch.cat(starts)
     return Problem(x.view(len(nodes), -1), start.to(x.device), nodes)
+
+
+def from_networkx(graph: nx.Graph, task: GraphTask, weight: str = "weight") -> Problem:
+    """A problem of one's own, from a graph or digraph of NetworkX, in the order of its nodes.
+
+    weight: the edge attribute that holds its number, 1 where an edge has none. How an edge that is
+    not there is written depends on the task (``GraphTask.written``). Raises ValueError for several
+    edges between two nodes, and as ``GraphTask.written`` does.
+    """
+    import networkx as nx  # here, because not everyone has it
+
+    if graph.is_multigraph():
+        raise ValueError("a multigraph has several edges between two nodes: merge them first")
+    try:
+        values = nx.to_numpy_array(graph, weight=weight, nonedge=np.nan)
+    except TypeError as error:
+        raise ValueError(f"edges must have real numbers as {weight!r}: {error}") from error
+    return _of_one_graph(values, task)
+
+
+def from_scipy_sparse(matrix: sparray | spmatrix, task: GraphTask) -> Problem:
+    """A problem of one's own, from a sparse matrix of SciPy, [n, n].
+
+    What is stored is an edge, a stored 0 too; entries that are stored twice are added, as SciPy
+    does. How an edge that is not there is written depends on the task (``GraphTask.written``).
+    Raises ValueError for a matrix that is not square, and as ``GraphTask.written`` does.
+    """
+    rows, columns = matrix.shape
+    if rows != columns:
+        raise ValueError(f"the matrix of a graph is square, not {rows} x {columns}")
+    stored = matrix.tocoo(copy=True)
+    stored.sum_duplicates()
+    values = np.full(matrix.shape, np.nan, dtype=np.result_type(stored.dtype, np.float32))
+    values[stored.coords] = stored.data
+    return _of_one_graph(values, task)
+
+
+def _of_one_graph(values: NDArray[Any], task: GraphTask) -> Problem:
+    """values: of every ordered pair of nodes, NaN where there is no edge."""
+    if np.iscomplexobj(values):
+        raise ValueError(f"edges must have real numbers, not {values.dtype}")
+    edges = task.written(torch.from_numpy(values.astype(np.float64)))
+    start = uniform((1, edges.numel()), stream("start", 0), edges.dtype)
+    return Problem(edges.view(1, -1), start, torch.tensor([len(edges)]))
 
 
 def to_torch_geometric(problem: Problem, answer: Float[Tensor, "B NN"] | None = None) -> GraphBatch:

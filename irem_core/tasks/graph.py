@@ -105,6 +105,21 @@ class GraphTask(ABC):
         edges = problem.x.unflatten(1, (problem.side, problem.side))
         return self.answer(edges, problem.nodes).flatten(1) * problem.mask
 
+    def written(self, values: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+        """The input that stands for a graph with these values, NaN where there is no edge.
+
+        Raises ValueError for values that mean nothing in this task.
+        """
+        if len(values) == 0:
+            raise ValueError("a graph needs at least one node")
+        if values.isinf().any():
+            raise ValueError("an edge has a value that is not finite")
+        return self._written(values)
+
+    def _written(self, values: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+        """An edge that is not there has the value 0, unless a task says otherwise."""
+        return values.nan_to_num(nan=0.0)
+
     @abstractmethod
     def answer(
         self, edges: Float[Tensor, "B N N"], nodes: Int[Tensor, " B"]
@@ -169,6 +184,10 @@ class ConnectedComponents(GraphTask):
     ) -> Float[Tensor, "B N N"]:
         return connected(edges.bool()).to(edges.dtype)
 
+    def _written(self, values: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+        """An edge is 1, whatever its value, and 0 where there is none."""
+        return (~values.isnan()).to(values.dtype)
+
     def _draw(
         self, nodes: Int[Tensor, " B"], generator: torch.Generator, dtype: torch.dtype
     ) -> Float[Tensor, "B N N"]:
@@ -185,6 +204,21 @@ class ShortestPath(GraphTask):
     """W = U + U' with zero diagonal, U from U(0, 1) -> the lengths of all shortest paths."""
 
     name: ClassVar[str] = "shortest_path"
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if (problem.x < 0).any():
+            raise ValueError(f"{self}: x has negative lengths, between which no path is shortest")
+
+    def _written(self, values: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+        """An edge that is not there is longer than all others together, so that no path uses it.
+
+        The distance between nodes that no path connects is that length.
+        """
+        lengths = values.clone().fill_diagonal_(0)
+        if (lengths < 0).any():
+            raise ValueError("an edge has a negative length: no path around it is shortest")
+        return lengths.nan_to_num(nan=float(lengths.nansum()) + 1)
 
     def answer(
         self, edges: Float[Tensor, "B N N"], nodes: Int[Tensor, " B"]

@@ -1,13 +1,22 @@
-import networkx
+from dataclasses import replace
+
+import networkx as nx
 import pytest
 import torch
+from scipy.sparse import coo_array
 from torch_geometric.data import Batch, Data
-from torch_geometric.utils import from_networkx
+from torch_geometric.utils import from_networkx as data_from_networkx
 
+from baselines.programmatic import Programmatic
 from irem_core import IREM
-from irem_core.graphs import from_torch_geometric, to_torch_geometric
+from irem_core.graphs import (
+    from_networkx,
+    from_scipy_sparse,
+    from_torch_geometric,
+    to_torch_geometric,
+)
 from irem_core.streams import seeded_parameters, stream
-from irem_core.tasks import EdgeCopy, ShortestPath
+from irem_core.tasks import ConnectedComponents, EdgeCopy, ShortestPath
 
 
 def complete(n: int, seed: int = 0) -> Data:
@@ -40,11 +49,11 @@ def test_there_and_back():
 
 
 def test_a_graph_from_networkx_is_answered():
-    graph = networkx.complete_graph(5, networkx.DiGraph)
+    graph = nx.complete_graph(5, nx.DiGraph)
     graph.add_edges_from((i, i) for i in range(5))
     for i, j in graph.edges:
         graph.edges[i, j]["length"] = float(10 * i + j)
-    data = from_networkx(graph, group_edge_attrs=["length"])
+    data = data_from_networkx(graph, group_edge_attrs=["length"])
     problem = from_torch_geometric(data)
     assert problem.x.view(5, 5)[3, 4] == 34
     answers = small_method().solve(problem, 3).answers
@@ -131,3 +140,87 @@ def changed(**fields) -> Data:
 def test_bad_graphs_are_refused_and_the_field_named(data, said):
     with pytest.raises(ValueError, match=said):
         from_torch_geometric(data)
+
+
+def a_path(weight=1.0):
+    """0 - 1 - 2 and a node alone, the second edge twice as long as the first."""
+    graph = nx.Graph()
+    graph.add_nodes_from(range(4))
+    graph.add_edge(0, 1, weight=weight)
+    graph.add_edge(1, 2, weight=2 * weight)
+    return graph
+
+
+def answers(problem, task):
+    return task.exact(problem).view(problem.side, problem.side)
+
+
+def test_a_missing_edge_is_no_way_on_shortest_paths():
+    task = ShortestPath()
+    for problem in (
+        from_networkx(a_path(), task),
+        from_scipy_sparse(nx.to_scipy_sparse_array(a_path()), task),
+    ):
+        found = answers(problem, task)
+        assert found[0].tolist() == [0, 1, 3, 7]  # all edges, each both ways, are 6 together
+        assert found[2, 3] == 7
+
+
+def test_a_missing_edge_connects_nothing_and_any_other_does():
+    task = ConnectedComponents()
+    found = answers(from_networkx(a_path(weight=0.0), task), task)
+    assert found[:3, :3].all()
+    assert found[3].tolist() == [0, 0, 0, 1]
+
+
+def test_a_missing_edge_is_copied_as_0():
+    found = answers(from_networkx(a_path(weight=-3.0), EdgeCopy()), EdgeCopy())
+    assert found[0].tolist() == [0, -3, 0, 0]
+
+
+def test_shortest_paths_of_sparse_graphs_equal_networkxs():
+    graph = nx.gnp_random_graph(12, 0.3, seed=1, directed=True)
+    for _, _, edge in graph.edges(data=True):
+        edge["weight"] = 0.25
+    problem = from_networkx(graph, ShortestPath())
+    found = answers(problem, ShortestPath())
+    for i, lengths in nx.all_pairs_dijkstra_path_length(graph):
+        for j, length in lengths.items():
+            assert found[i, j] == length
+    unreachable = {(i, j) for i in graph for j in graph} - {
+        (i, j) for i, lengths in nx.all_pairs_shortest_path_length(graph) for j in lengths
+    }
+    longest = 0.25 * graph.number_of_edges() + 1
+    assert all(found[i, j] >= longest for i, j in unreachable)
+
+
+def test_a_stored_zero_is_an_edge_and_entries_stored_twice_are_added():
+    matrix = coo_array(([0.0, 1.0, 2.0], ([0, 1, 1], [1, 0, 0])), shape=(2, 2))
+    found = from_scipy_sparse(matrix, ShortestPath())
+    assert found.x.tolist() == [[0, 0, 3, 0]]
+
+
+@pytest.mark.parametrize(
+    ("graph", "said"),
+    [
+        (nx.MultiGraph([(0, 1), (0, 1)]), "several edges between two nodes"),
+        (nx.Graph([(0, 1, {"weight": -1.0})]), "negative length"),
+        (nx.Graph([(0, 1, {"weight": float("inf")})]), "not finite"),
+        (nx.Graph([(0, 1, {"weight": 1j})]), "edges must have real numbers as 'weight'"),
+        (nx.Graph(), "at least one node"),
+    ],
+)
+def test_graphs_that_mean_nothing_are_refused(graph, said):
+    with pytest.raises((ValueError, nx.NetworkXError), match=said):
+        from_networkx(graph, ShortestPath())
+
+
+def test_a_matrix_that_is_not_square_is_refused():
+    with pytest.raises(ValueError, match="square, not 2 x 3"):
+        from_scipy_sparse(coo_array((2, 3)), ShortestPath())
+
+
+def test_negative_lengths_are_refused_before_they_are_solved():
+    problem = ShortestPath(size=3).draw(1, stream("test")).problem
+    with pytest.raises(ValueError, match="negative lengths"):
+        Programmatic(ShortestPath(size=3)).solve(replace(problem, x=-problem.x), 3)
