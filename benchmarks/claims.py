@@ -63,7 +63,7 @@ ENERGY_HELPS = "Not the paper's: an energy errs less than the same network witho
 CORRELATED = 0.1  # at least, to be told from nothing
 MEANING = {
     ERRS_LEAST: """Than each of them, on the same problems; than one that halts by itself also where
-it halts.""",
+it halts. On graphs `ponder` is our own network: none that halts was released for them.""",
     MORE_STEPS: f"By more than {MARGIN:.0%} of the error after as many steps as in training.",
     STOPS_WELL: f"Little is up to {MARGIN:.0%} of the error after all steps.",
     THINKS_LONGER: f"""Within a case: the rank correlation, over problems, of how hard one is and

@@ -202,6 +202,16 @@ def _seed(method: type[Method], task: Task) -> None:
     require(identical(first, again), "Made and asked again it answers otherwise.")
 
 
+def _noise(method: type[Method], task: Task) -> None:
+    """Such as dropout that is on in whatever mode."""
+    problem, made = problems(task).problem, make(method, task)
+    answers = made.solve(problem, 3).answers
+    for mode in (True, False):
+        again = made.train(mode).solve(problem, 3).answers
+        require(identical(again, answers), "Asked again it answers otherwise.")
+        require(made.training == mode, "Asking it changes its mode.")
+
+
 def _permuting(method: type[Method], task: Task) -> None:
     problem, made = problems(task).problem, make(method, task)
     order = torch.tensor([3, 0, 4, 1, 2])
@@ -341,6 +351,7 @@ RULES = (
     Rule("its settings, and the task's values, have names that no way to ask has", _settings),
     Rule("other targets, shown without an update, change no answer", _target),
     Rule("the same seed gives the same answers", _seed),
+    Rule("the noise of training, such as dropout, is in no answer", _noise),
     Rule("answers have the shape of the targets and begin at the start", _shapes),
     Rule("halting probabilities are one number from 0 to 1 per problem and step", _halting),
     Rule("after no step the answer is the start", _no_step),

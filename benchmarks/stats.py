@@ -174,14 +174,16 @@ def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> NDArray[np.
 def _half_width(seeds: Sequence[Array], problems: Sequence[Array], known: float = 0.0) -> float:
     """Of the interval of a sum of means: of samples over seeds, and of samples over problems.
 
-    known: a further standard error. NaN if no sample has two values, or one is not finite.
+    known: a further standard error. NaN if no sample has two values, or one is not finite; infinite
+    where squares are too large for float64.
     """
     samples = [*seeds, *problems]
     varies = any(sample.size > 1 for sample in samples)
     if not varies or not all(np.isfinite(sample).all() for sample in samples):
         return float("nan")
     normal = scipy.stats.norm.ppf((1 + LEVEL) / 2)
-    return float(np.linalg.norm([_of_sum(seeds), _of_sum(problems), normal * known]))
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm([_of_sum(seeds), _of_sum(problems), normal * known]))
 
 
 def _of_sum(samples: Sequence[Array]) -> float:
@@ -189,8 +191,8 @@ def _of_sum(samples: Sequence[Array]) -> float:
     samples = [sample for sample in samples if sample.size > 1]
     variances = np.array([sample.var(ddof=1) / sample.size for sample in samples])
     total = variances.sum()
-    if total == 0:
-        return 0.0
+    if total == 0 or not np.isfinite(total):
+        return float(total)
     sizes = np.array([sample.size for sample in samples])
     freedom = total**2 / (variances**2 / (sizes - 1)).sum()
     return float(scipy.stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))

@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,11 @@ def test_parameters_are_those_of_the_main_methods_and_seed_0(committed):
     configs = [json.loads((ROOT / path).with_name("config.json").read_text()) for path in weights]
     trained = [(config["method"], config["task"]["name"], config["seed"]) for config in configs]
     assert sorted(trained) == sorted(itertools.product(MAIN, TASKS, [0]))
+
+
+def test_the_lowest_versions_are_those_that_are_allowed():
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    bounds = [bound.partition(",")[0] for bound in table["project"]["dependencies"]]
+    expected = {bound.replace(">=", "==") for bound in bounds if not bound.startswith("torch>=")}
+    lines = (ROOT / "tests" / "lowest.txt").read_text(encoding="utf-8").splitlines()
+    assert {line for line in lines if not line.startswith("#")} == expected

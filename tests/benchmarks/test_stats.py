@@ -203,3 +203,13 @@ def test_the_interquartile_mean_by_scipys_trimmed_standard_error():
     low, high = interquartile_mean_interval([scores])
     error = scipy.stats.mstats.trimmed_stde(scores, limits=(0.25, 0.25))
     assert (high - low) / 2 == pytest.approx(error * scipy.stats.t.ppf(0.975, 39), rel=0.05)
+
+
+def test_errors_whose_squares_are_too_large_are_not_known():
+    errors = np.array([[1e200, 3e200], [1.0, 2.0]])
+    assert mean_interval(errors) == (0, np.inf)
+    assert change_interval(errors) == (-np.inf, np.inf)
+
+
+def test_a_sum_of_squares_that_is_too_large_has_no_degrees_of_freedom():
+    assert difference_interval(np.array([[1e155], [3e155]]), np.array([[1.0], [2.0]]))[1] > 1e155
