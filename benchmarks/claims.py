@@ -20,6 +20,7 @@ from benchmarks.cli import Plugins, run_command
 from benchmarks.hardness import hardness
 from benchmarks.judging import (
     MARGIN,
+    NO,
     UNCLEAR,
     UNTESTED,
     YES,
@@ -216,7 +217,7 @@ def _more_steps_help(where: str, methods: dict[str, Line]) -> Claim:
     return Claim(
         MORE_STEPS,
         where,
-        below(1 - MARGIN, *ratio_interval(after, before)),
+        NO if high < 0 else below(1 - MARGIN, *ratio_interval(after, before)),
         f"{number(before.mean())} after {steps} steps, {number(after.mean())} after {ours.budget}: "
         f"{change(gained, low, high, 'less', 'more')}, {abs(gained) / before.mean():.1%} of it. "
         f"Over all problems the least is {number(means.min())}, after step {means.argmin()}."
@@ -238,7 +239,7 @@ def _stops_well(where: str, methods: dict[str, Line]) -> Claim:
     return Claim(
         STOPS_WELL,
         where,
-        below(1 + MARGIN, *ratio_interval(stopped, ours.errors)),
+        YES if high < 0 else below(1 + MARGIN, *ratio_interval(stopped, ours.errors)),
         f"{number(stopped.mean())} after {steps:.3g} steps{few}, {_of(ours)} after {ours.budget}: "
         f"{change(lost, low, high, 'more', 'less')}.{_beside_trivial(ours)}",
         over(ours),

@@ -352,3 +352,13 @@ def test_that_there_is_one_seed_stands_beside_the_interval(made_up):
     assert "] (one seed of irem and recurrent)." in alone
     both = {("irem", seed): FALLS for seed in range(2)} | {("recurrent", 0): WORSE}
     assert "] (one seed of recurrent)." in about(made_up(both, folder="b"), ERRS_LEAST).sentence
+
+
+def test_what_is_surely_gained_or_lost_needs_no_ratio(made_up):
+    """The same difference in both seeds, of errors that differ by a factor of ten."""
+    falls = [[9.0] * 10 + [base + 0.02] * 10 + [base] for base in (0.1, 1.0)]
+    rises = [[9.0] * 10 + [base] * 10 + [base + 0.02] for base in (0.1, 1.0)]
+    for name, seeds, verdict in (("falls", falls, "not clear"), ("rises", rises, "not reproduced")):
+        errors = {("irem", seed): means for seed, means in enumerate(seeds)}
+        found = about(made_up(errors, steps=(10, 20), folder=name), MORE_STEPS)
+        assert found.verdict == verdict
