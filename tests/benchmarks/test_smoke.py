@@ -26,7 +26,7 @@ def smoke(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     assert "| irem " in done.stdout
     assert done.stderr.startswith("Loading torch ...\n")
-    assert "91 of 91 runs done" in done.stderr
+    assert "97 of 97 runs done" in done.stderr
     return folder / "X"
 
 
