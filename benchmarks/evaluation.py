@@ -56,6 +56,7 @@ class Trace:
     landscape: pd.DataFrame | None = None  # of the first problem; see ``benchmarks.landscape``
     starts: pd.DataFrame | None = None  # energy and error of the last answer from every start
     means: Array | None = None  # [T+1] errors over all problems, where the B are the first of them
+    variance: float = 0.0  # of the answers that are trained on
     changes: bool = False  # whether its answers change with the other problems of a batch
 
     @staticmethod
@@ -186,6 +187,7 @@ def measured(answers: list[Tensor], batch: Batch, task: Task, variance: float) -
         seconds=unknown,
         examples=_examples(batch, answers),
         hardness=_hardness(task, batch.problem),
+        variance=variance,
     )
 
 
@@ -217,7 +219,7 @@ def _row(result: Trace, budget: int, selection: str, choice: Choice) -> dict[str
     def cost(cumulative: Array) -> float:
         return float(expected(cumulative[:count, None], choice.used).mean())
 
-    why = _diverged(errors, result.errors[0], energies)
+    why = _diverged(errors, max(result.errors[0].mean(), result.variance), energies)
     error = f"{why} within {budget} steps" if why else CHANGES * result.changes
     return {
         "steps": budget,
@@ -235,15 +237,16 @@ def _row(result: Trace, budget: int, selection: str, choice: Choice) -> dict[str
     }
 
 
-def _diverged(errors: Array, of_start: Array, energies: Array | None) -> str:
+def _diverged(errors: Array, large: float, energies: Array | None) -> str:
     """Why answers with errors [B] are those of a method that diverged; empty if they are not.
 
-    The energies are those of all steps up to the answers; other errors than those of the answers do
-    not count, so a rule that stopped before has its result.
+    large: the error of the start, or if that is nearly right the variance of the answers. The
+    energies are those of all steps up to the answers; other errors than those of the answers do not
+    count, so a rule that stopped before has its result.
     """
     if not np.isfinite(errors).all() or not (energies is None or np.isfinite(energies).all()):
         return "an error or an energy is not finite"
-    if errors.mean() > DIVERGED * max(of_start.mean(), np.finfo(np.float32).tiny):
+    if errors.mean() > DIVERGED * large:
         return f"the error is more than {DIVERGED:g} times that of the start"
     return ""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from irem_core.streams import stream
@@ -113,10 +112,10 @@ def from_networkx(graph: nx.Graph, task: GraphTask, weight: str = "weight") -> P
     if graph.is_multigraph():
         raise ValueError("a multigraph has several edges between two nodes: merge them first")
     try:
-        values = nx.to_numpy_array(graph, weight=weight, nonedge=np.nan)
+        values = nx.to_numpy_array(graph, weight=weight, nonedge=math.nan)
     except TypeError as error:
         raise ValueError(f"edges must have real numbers as {weight!r}: {error}") from error
-    return _of_one_graph(values, task)
+    return _of_one_graph(torch.from_numpy(values), task)
 
 
 def from_scipy_sparse(matrix: sparray | spmatrix, task: GraphTask) -> Problem:
@@ -131,16 +130,18 @@ def from_scipy_sparse(matrix: sparray | spmatrix, task: GraphTask) -> Problem:
         raise ValueError(f"the matrix of a graph is square, not {rows} x {columns}")
     stored = matrix.tocoo(copy=True)
     stored.sum_duplicates()
-    values = np.full(matrix.shape, np.nan, dtype=np.result_type(stored.dtype, np.float32))
-    values[stored.coords] = stored.data
+    edges = torch.from_numpy(stored.data)
+    if edges.is_complex():
+        raise ValueError(f"edges must have real numbers, not {edges.dtype}")
+    values = torch.full(matrix.shape, torch.nan, dtype=torch.float64)
+    row, column = (torch.from_numpy(place).long() for place in stored.coords)
+    values[row, column] = edges.double()
     return _of_one_graph(values, task)
 
 
-def _of_one_graph(values: NDArray[Any], task: GraphTask) -> Problem:
+def _of_one_graph(values: Float[Tensor, "n n"], task: GraphTask) -> Problem:
     """values: of every ordered pair of nodes, NaN where there is no edge."""
-    if np.iscomplexobj(values):
-        raise ValueError(f"edges must have real numbers, not {values.dtype}")
-    edges = task.written(torch.from_numpy(values.astype(np.float64)))
+    edges = task.written(values.double())
     start = uniform((1, edges.numel()), stream("start", 0), edges.dtype)
     return Problem(edges.view(1, -1), start, torch.tensor([len(edges)]))
 

@@ -1,5 +1,5 @@
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -85,6 +85,14 @@ def test_an_error_a_million_times_that_of_the_start_is_no_result(last, status):
         status == "diverged"
     )
     assert found["lowest_energy"]["status"] == found["stopped"]["status"] == "ok"
+
+
+def test_an_error_is_held_against_the_answers_where_the_start_is_right():
+    errors = np.array([[0.0, 0.0], [3e5, 3e5]])
+    made = Trace(errors, errors < 1, None, np.arange(2.0), np.arange(2.0), None, variance=1.0)
+    assert rows(made, Evaluation(2, "same", 2, (1,)))[0]["status"] == "ok"
+    (row,) = rows(replace(made, variance=0.1), Evaluation(2, "same", 2, (1,)))
+    assert row["status"] == "diverged"
 
 
 def test_the_mean_of_errors_that_grow_without_bound_is_infinite():

@@ -215,6 +215,11 @@ def test_graphs_that_mean_nothing_are_refused(graph, said):
         from_networkx(graph, ShortestPath())
 
 
+def test_a_complex_matrix_is_refused():
+    with pytest.raises(ValueError, match=r"real numbers, not torch\.complex128"):
+        from_scipy_sparse(coo_array([[1j]]), ShortestPath())
+
+
 def test_a_matrix_that_is_not_square_is_refused():
     with pytest.raises(ValueError, match="square, not 2 x 3"):
         from_scipy_sparse(coo_array((2, 3)), ShortestPath())
