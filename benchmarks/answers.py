@@ -95,7 +95,8 @@ def score(
         raise UsageError(f"{method!r} is a method of the suite; give yours another name.")
     about, x = _read_problems(problems)
     task, evaluation, batch = _test(about)
-    if not np.allclose(x, batch.problem.x, rtol=SAME, atol=SAME):
+    inputs = batch.problem.x.numpy()
+    if x.shape != inputs.shape or not np.allclose(x, inputs, rtol=SAME, atol=SAME):
         raise UsageError(f"{problems} holds other problems than are tested now; export them again.")
     given = _read_answers(answers, batch)
     evaluation = evaluation.with_steps([len(given)])

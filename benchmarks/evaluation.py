@@ -247,7 +247,7 @@ def _diverged(errors: Array, large: float, energies: Array | None) -> str:
     if not np.isfinite(errors).all() or not (energies is None or np.isfinite(energies).all()):
         return "an error or an energy is not finite"
     if errors.mean() > DIVERGED * large:
-        return f"the error is more than {DIVERGED:g} times that of the start"
+        return f"the error is more than {DIVERGED:g} times that of the start and of a constant"
     return ""
 
 

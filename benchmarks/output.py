@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 
@@ -36,9 +36,10 @@ class Unfailing:
             act()
         except BrokenPipeError:
             self.reader_is_gone = True
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.stream.fileno())  # or the interpreter fails when it ends
-            os.close(nowhere)
+            with suppress(OSError, ValueError):  # a stream may have no file
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.stream.fileno())  # or the interpreter fails when it ends
+                os.close(nowhere)
         except (OSError, ValueError):  # a disk that is full, a stream that was closed
             pass
 

@@ -72,6 +72,7 @@ class Posed:
             method = self.method if run is self.run else self.part(run)
             solvers[run.task.name] = solver(method, steps, run.dtype, evaluation.inference)
         tested = [run.task.test(evaluation.size, evaluation.difficulty) for run in runs]
+        assert self.purpose == ("test",), "the problems of an expression have streams of their own"
         return Nested(evaluation.inference.expression, tested, solvers, evaluation.problems)
 
 

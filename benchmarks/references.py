@@ -28,7 +28,6 @@ from baselines.trivial import (
     TrivialEntrySize,
     TrivialRow,
 )
-from benchmarks.errors import UsageError
 from benchmarks.expressions import Nested, Solve
 from benchmarks.metrics import skill
 from benchmarks.problems import draw_test_problems, solver
@@ -127,10 +126,13 @@ def _write(path: Path, known: dict[str, Reference]) -> None:
 
 
 def _made(name: str) -> Reference | None:
-    """Compute a reference; None if the task is of a plugin that is not loaded."""
+    """Compute a reference; None if that is not possible.
+
+    Such as where the task is of a plugin that is not loaded, or a run's config.json is damaged.
+    """
     try:
         return reference(name)
-    except UsageError as error:
+    except Exception as error:  # whatever one row says, it costs its own skill only
         log.warning("There is no skill of %s: %s", name, error)
         return None
 
@@ -212,9 +214,9 @@ def trivial_errors_of_nested(
 
 def _fits_the_whole(cls: type[Trivial], trained: tuple[Task, ...]) -> bool:
     """Whether a predictor that is fitted to a whole expression is trivial, and can be."""
-    if cls is TrivialEntrySize:
-        return trained[0].domain == "graph"
     entrywise = all(task.entrywise for task in trained)
+    if cls is TrivialEntrySize and trained[0].domain != "graph":
+        return False
     return cls is TrivialConstant or not (entrywise or cls is TrivialCopy)
 
 

@@ -117,7 +117,7 @@ def correlation_interval(first: Array, second: Array) -> Interval:
     """95 % interval of the rank correlation over problems of first [B] and the mean of second.
 
     second: [S, B]. By the jackknife over seeds and over groups of problems, on Fisher's scale.
-    (NaN, NaN) where either is the same for all problems.
+    (NaN, NaN) where either is the same for all problems, or a part of them is in perfect order.
     """
     seeds, problems = second.shape
     found = _correlation(first, second)
@@ -126,8 +126,8 @@ def correlation_interval(first: Array, second: Array) -> Interval:
     without_seed = [
         _correlation(first, np.delete(second, seed, axis=0)) for seed in range(seeds) if seeds > 1
     ]
-    if abs(found) == 1:
-        return found, found  # so is that of every part of them
+    if any(abs(each) == 1 for each in (found, *without_problems, *without_seed)):
+        return NO_INTERVAL
     centre = np.arctanh(found)
     half = _half_width(
         [_pseudo_values(centre, np.arctanh(without_seed))],
@@ -139,9 +139,11 @@ def correlation_interval(first: Array, second: Array) -> Interval:
 def interquartile_mean_interval(scores: Sequence[Array]) -> Interval:
     """95 % interval over seeds of the interquartile mean of scores in several cases, each [S].
 
-    From the variance of the winsorised scores (Tukey and McLaughlin, 1963). (NaN, NaN) if every
-    case has one seed alone.
+    From the variance of the winsorised scores (Tukey and McLaughlin, 1963). (NaN, NaN) if a case
+    has one seed alone, or no score within the middle half varies.
     """
+    if any(of_case.size < 2 for of_case in scores):
+        return NO_INTERVAL
     every = np.concatenate(scores)
     cut = int(TRIMMED * every.size)
     ordered = np.sort(every)
@@ -149,7 +151,7 @@ def interquartile_mean_interval(scores: Sequence[Array]) -> Interval:
     kept = every.size - 2 * cut
     parts = [np.clip(of_case, low, high) * of_case.size / kept for of_case in scores]
     mean, half = interquartile_mean(every), _half_width(parts, [])
-    return mean - half, mean + half
+    return (mean - half, mean + half) if half > 0 else NO_INTERVAL
 
 
 def interquartile_mean(scores: ArrayLike) -> float:

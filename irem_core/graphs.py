@@ -109,6 +109,8 @@ def from_networkx(graph: nx.Graph, task: GraphTask, weight: str = "weight") -> P
     """
     import networkx as nx  # here, because not everyone has it
 
+    if any(value != value for _, _, value in graph.edges(data=weight)):
+        raise ValueError(f"an edge has NaN as {weight!r}")
     if graph.is_multigraph():
         raise ValueError("a multigraph has several edges between two nodes: merge them first")
     try:
@@ -133,6 +135,8 @@ def from_scipy_sparse(matrix: sparray | spmatrix, task: GraphTask) -> Problem:
     edges = torch.from_numpy(stored.data)
     if edges.is_complex():
         raise ValueError(f"edges must have real numbers, not {edges.dtype}")
+    if edges.isnan().any():
+        raise ValueError("a stored entry is NaN: leave out what is no edge")
     values = torch.full(matrix.shape, torch.nan, dtype=torch.float64)
     row, column = (torch.from_numpy(place).long() for place in stored.coords)
     values[row, column] = edges.double()

@@ -213,6 +213,7 @@ class ShortestPath(GraphTask):
     def _written(self, values: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
         """An edge that is not there is longer than all others together, so that no path uses it.
 
+        The length of an edge from a node to itself is 0, whatever was given, as no path needs it.
         The distance between nodes that no path connects is that length.
         """
         lengths = values.clone().fill_diagonal_(0)

@@ -134,6 +134,15 @@ def test_problems_that_were_rounded_elsewhere_are_the_same(tmp_path, off, code):
     assert scored(tmp_path, "theirs", problems) == code
 
 
+def test_one_row_of_inputs_does_not_stand_for_all(tmp_path, capsys):
+    problems = exported(tmp_path, "--task", "addition", "--size", 3)
+    with np.load(problems) as arrays:
+        changed = dict(arrays) | {"x": arrays["x"][:1]}
+    np.savez(problems, **changed)
+    assert scored(tmp_path, "theirs", problems) == 2
+    assert "holds other problems" in capsys.readouterr().err
+
+
 def test_answers_may_be_true_or_false(tmp_path):
     assert scored(tmp_path, "theirs", answers=np.ones((16, 9), dtype=bool)) == 0
 

@@ -81,9 +81,10 @@ def test_an_error_a_million_times_that_of_the_start_is_no_result(last, status):
     made = Trace(errors, errors < 1, energies, np.arange(3.0), np.arange(3.0), examples=None)
     found = {row["selection"]: row for row in rows(made, Evaluation(2, "same", 2, (2,)))}
     assert found["last"]["status"] == status
-    assert ("more than 1e+06 times that of the start within 2 steps" in found["last"]["error"]) == (
-        status == "diverged"
-    )
+    assert (
+        "more than 1e+06 times that of the start and of a constant within 2 steps"
+        in found["last"]["error"]
+    ) == (status == "diverged")
     assert found["lowest_energy"]["status"] == found["stopped"]["status"] == "ok"
 
 

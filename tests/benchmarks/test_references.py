@@ -114,3 +114,16 @@ def test_results_of_an_earlier_version_are_collected_again(made_up):
         read_results(folder)
     Store(folder).collect()
     pd.testing.assert_frame_equal(pd.read_csv(path, keep_default_na=False), now)
+
+
+@pytest.mark.parametrize("wrong", [{"hidden": 8}, {"size": -1}, {"size": "many"}])
+def test_a_row_whose_task_cannot_be_made_costs_its_own_skill_only(tmp_path, wrong, caplog):
+    broken = test_set({"name": "addition", "size": 3, **wrong}, ASKED)
+    assert references(tmp_path, [broken]) == {broken: UNKNOWN}
+    assert "There is no skill of" in caplog.text
+
+
+def test_no_predictor_that_is_fitted_to_entrywise_tasks_counts():
+    settings = {"expression": "edge_copy(w)"}
+    asked = {"size": 10, "difficulty": "same", "problems": 40, "settings": json.dumps(settings)}
+    assert reference(test_set(task_config(EdgeCopy()), asked)).mse_trivial > 0.1

@@ -206,6 +206,7 @@ def test_a_stored_zero_is_an_edge_and_entries_stored_twice_are_added():
         (nx.MultiGraph([(0, 1), (0, 1)]), "several edges between two nodes"),
         (nx.Graph([(0, 1, {"weight": -1.0})]), "negative length"),
         (nx.Graph([(0, 1, {"weight": float("inf")})]), "not finite"),
+        (nx.Graph([(0, 1, {"weight": float("nan")})]), "NaN as 'weight'"),
         (nx.Graph([(0, 1, {"weight": 1j})]), "edges must have real numbers as 'weight'"),
         (nx.Graph(), "at least one node"),
     ],
@@ -213,6 +214,11 @@ def test_a_stored_zero_is_an_edge_and_entries_stored_twice_are_added():
 def test_graphs_that_mean_nothing_are_refused(graph, said):
     with pytest.raises((ValueError, nx.NetworkXError), match=said):
         from_networkx(graph, ShortestPath())
+
+
+def test_a_stored_nan_is_refused():
+    with pytest.raises(ValueError, match="a stored entry is NaN"):
+        from_scipy_sparse(coo_array([[0.0, float("nan")], [1.0, 0.0]]), ShortestPath())
 
 
 def test_a_complex_matrix_is_refused():
