@@ -15,9 +15,9 @@ from benchmarks import training
 from benchmarks.errors import UsageError
 from benchmarks.evaluation import rows, trace
 from benchmarks.problems import draw_test_problems, variance_of_answers
-from benchmarks.references import reference, test_set
+from benchmarks.references import reference_of
 from benchmarks.registry import load_plugins, method_named, task_named
-from benchmarks.runs import Evaluation, Run, task_config
+from benchmarks.runs import Evaluation, Run
 from benchmarks.settings import check_names, settings_for
 from irem_core.checkpoint import CONFIG, WEIGHTS
 from irem_core.checks import at_least
@@ -150,8 +150,7 @@ def evaluate(
     batch = batch.to(device or "cpu", dtype or torch.float64)
     result = trace(method, batch, max(budgets), variance_of_answers(task))
     about = {"task": task.name, "method": method.name, "size": size, "difficulty": difficulty}
-    asked = {"size": size, "difficulty": difficulty, "problems": problems, "settings": "{}"}
-    held_against = reference(test_set(task_config(task), asked))
+    held_against = reference_of(task, tested, problems)
     return pd.DataFrame(
         [about | row | held_against.columns(row["mse"]) for row in rows(result, evaluation)]
     )

@@ -11,7 +11,7 @@ import ast
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,7 +142,6 @@ def reference(name: str) -> Reference:
     about = json.loads(name)
     task = _task(about["task"])
     size, difficulty, count = about["size"], about["difficulty"], about["problems"]
-    tested = task.test(size, difficulty)
     if "expression" in about:
         trained = (task, *map(_parsed, about.get("parts", [])))
         asked = (
@@ -154,19 +153,25 @@ def reference(name: str) -> Reference:
         )
         errors = trivial_errors_of_nested(*asked, TRIVIAL)
         row = trivial_errors_of_nested(*asked, (TrivialRow,))
-        best: BestKnown | None = BestKnown(0.0, 0.0)
-    else:
-        batch = draw_test_problems(tested, count)
-        if about.get("shortcut"):
-            batch = with_shortcut(tested, batch)  # type: ignore[arg-type]
-        errors = trivial_errors(task, batch)
-        row = trivial_errors(task, batch, (TrivialRow,))
-        best = best_known(tested, count)
-    return Reference(
-        min(errors),
-        min(row, default=float("nan")),
-        *(best or (float("nan"), float("nan"))),
-    )
+        return _reference(errors, row, BestKnown(0.0, 0.0))
+    tested = task.test(size, difficulty)
+    return reference_of(task, tested, count, about.get("shortcut", False))
+
+
+@cache
+def reference_of(task: Task, tested: Task, count: int, shortcut: bool = False) -> Reference:
+    """For the first test problems of ``tested``, by predictors fitted on ``task``."""
+    batch = draw_test_problems(tested, count)
+    if shortcut:
+        batch = with_shortcut(tested, batch)  # type: ignore[arg-type]
+    errors = trivial_errors(task, batch)
+    row = trivial_errors(task, batch, (TrivialRow,))
+    return _reference(errors, row, best_known(tested, count))
+
+
+def _reference(errors: list[float], row: list[float], best: BestKnown | None) -> Reference:
+    unknown = float("nan")
+    return Reference(min(errors), min(row, default=unknown), *(best or (unknown, unknown)))
 
 
 def _task(about: dict[str, Any]) -> Task:

@@ -1,13 +1,15 @@
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 from baselines.feedforward import Feedforward
+from baselines.trivial import TrivialConstant
 from benchmarks import evaluate, load, train
 from benchmarks.errors import UsageError
 from irem_core import Addition
@@ -179,3 +181,16 @@ def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
         exec(example, names)
     assert names["answer"].shape == (1, 25)
     assert names["answered"].y.shape == (16, 1)
+
+
+@dataclass(frozen=True)
+class Unregistered(Addition):
+    """A task that only its user knows."""
+
+    name: ClassVar[str] = "unregistered"
+
+
+def test_a_task_of_ones_own_needs_no_registration():
+    method = TrivialConstant(Unregistered(size=2)).double()
+    rows = evaluate(method, steps=[1], problems=20)
+    assert rows["mse_trivial"].item() <= rows["mse"].item()
