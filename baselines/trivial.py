@@ -169,7 +169,7 @@ class TrivialRow(Trivial):
     """One linear pass: degree 2 in the entry and one statistic of its row and of its column.
 
     The statistic is the minimum, maximum or mean over the other nodes of a graph, or over all
-    entries of a matrix, whichever errs least on the training distribution.
+    entries of a matrix, whichever has the lowest error on the training distribution.
     """
 
     name = "trivial_row"

@@ -28,7 +28,7 @@ from irem_core.streams import stream
 from irem_core.types import Batch, Energy, Problem, Step, Task
 
 AGAIN = 32  # problems that are solved a second time
-CHANGES = "its answers change with the order and the other problems of a batch"
+CHANGES = "its answers change with the order or the other problems of a batch"
 DIVERGED = 1e6  # times the error of the start
 FEW = 4  # problems whose inputs, targets and answers are kept
 READ_ENERGIES = ("lowest_energy", "stopped")  # rules that need the energy of the last answer too
@@ -158,7 +158,7 @@ def _trace(method: Method, batch: Batch, steps: int, variance: float) -> Trace:
 
 
 def _changes(method: Method, batch: Batch, answers: list[Tensor], variance: float) -> bool:
-    """Whether the last answers to some problems are others in another order and other company.
+    """Whether the last answers depend on the order or on the other problems of the batch.
 
     What rounding makes of many steps is no change: it is one if the answers differ by more than
     they err, and by more than an error that counts as solved.

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 ERROR = "error.txt"
 FREED = 10.0  # seconds, in which the system frees the lock of a process that died
-OF_METHODS = (Exception, SystemExit)  # whatever a method does costs its own runs only
+METHOD_ERRORS = (Exception, SystemExit)  # whatever a method does costs its own runs only
 UNFINISHED = ("failed", "timeout", "diverged")  # from the worst on
 
 
@@ -114,7 +114,7 @@ def _train(runs: list[Run], store: Store, how: Execution) -> dict[str, Exception
 
         try:
             return {**train(runs, folders, how, progress)} if runs else {}
-        except OF_METHODS as error:
+        except METHOD_ERRORS as error:
             return {run.key: _as_failure(error) for run in runs}
 
 
@@ -135,7 +135,7 @@ def _finish(
         for evaluation in evaluations:
             _evaluate(posed, training, evaluation, store, how.place)
         (folder / ERROR).unlink(missing_ok=True)
-    except OF_METHODS as error:
+    except METHOD_ERRORS as error:
         status = "diverged" if isinstance(error, DivergedError) else "failed"
         _write_failure(run, evaluations, store, how.place, status, _as_failure(error))
 
@@ -267,7 +267,7 @@ def _write_failure(
 
 
 def _status(run: Run, evaluations: list[Evaluation], store: Store) -> str:
-    """Of a run that has a row for every budget, its worst; without one it failed."""
+    """ok if every budget was measured, else the worst status of its rows; failed without rows."""
     if is_done(run, evaluations, store):
         return "ok"
     rows = [row for e in evaluations for row in store.rows(run.key, e.key(run.task))]

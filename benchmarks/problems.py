@@ -23,7 +23,7 @@ from irem_core.types import Batch, Problem, Task, last
 def draw_test_problems(task: Task, count: int, purpose: tuple[object, ...] = ("test",)) -> Batch:
     """The test problems of a task as it is tested: the same always, drawn on the CPU in float64.
 
-    For another ``purpose``, as text and numbers, they are others.
+    ``purpose`` names the random stream: another one gives other problems.
     """
     return task.draw(count, stream(*purpose, task), torch.float64)
 

@@ -1,4 +1,4 @@
-"""What errors are held against: the trivial predictors and the best known error on a test set.
+"""Reference errors of every test set: best trivial predictor, one linear pass, best known error.
 
 A test set is named by a text in JSON, which says what is trained on and what is tested. It has one
 reference, however many methods answered it, and ``DIR/references.csv`` keeps those of a folder. To
@@ -42,7 +42,7 @@ from irem_core.types import Batch, Task, last
 log = logging.getLogger(__name__)
 
 NAME = "references.csv"
-LADDER = 1  # raised when the predictors are other ones
+LADDER = 1  # raised when the trivial predictors change; cached references are then computed again
 INFERENCE = ("expression", "times", "parts", "shortcut")
 """Settings of an evaluation that decide which problems it has."""
 NOT_OF_TASKS = (*INFERENCE, "trained_size")

@@ -32,7 +32,7 @@ STYLES: list[Any] = ["-", "--", "-.", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 PALETTE = sns.color_palette("colorblind")
 MARKERS = "osD^vPX*"
 GREY: dict[str, Any] = {"color": "0.35", "linewidth": 1}
-OF_MATPLOTLIB = re.compile(r"_child\d+|_nolegend_|")
+AUTOMATIC_LABEL = re.compile(r"_child\d+|_nolegend_|")
 """What it calls lines that were given no name."""
 DASHED, DASH_DOTTED, DOTTED = (0, (5, 1)), (0, (5, 1, 1, 1)), (0, (1, 1))
 
@@ -157,7 +157,7 @@ def legend(figure: Figure, axes: Iterable[Axes], note: str = "") -> None:
     for panel in axes:
         for handle in (*panel.lines, *panel.collections, *panel.patches):
             name = str(handle.get_label())
-            if not OF_MATPLOTLIB.fullmatch(name):
+            if not AUTOMATIC_LABEL.fullmatch(name):
                 entries.setdefault(name, handle)
     columns = 4 if max(map(len, entries)) < LONG else 3
     names = [fill(label, TITLE) for label in entries]
