@@ -177,13 +177,13 @@ class TrivialRow(Trivial):
 
     def fit(self, sample: Batch) -> None:
         """Take the statistic, and its coefficients, of the least error on a sample."""
-        errors = {}
-        for self.statistic in STATISTICS:
+        fits = []
+        for statistic in STATISTICS:
+            self.statistic = statistic
             super().fit(sample)
-            answer = self._predict(sample.problem)
-            errors[self.statistic] = mean_squared_error(answer, sample).item()
-        self.statistic = min(errors, key=errors.__getitem__)
-        super().fit(sample)
+            error = mean_squared_error(self._predict(sample.problem), sample).item()
+            fits.append((error, statistic, self.coefficients))
+        _, self.statistic, self.coefficients = min(fits, key=lambda fit: fit[0])
 
     def features(self, problem: Problem) -> Float[Tensor, "B n_out 10"]:
         """The monomials of degree 0 to 2 in the entry, and in its row's and column's statistic."""

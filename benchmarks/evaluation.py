@@ -220,7 +220,7 @@ def _row(result: Trace, budget: int, selection: str, choice: Choice) -> dict[str
         return float(expected(cumulative[:count, None], choice.used).mean())
 
     why = _diverged(errors, max(result.errors[0].mean(), result.variance), energies)
-    error = f"{why} within {budget} steps" if why else CHANGES * result.changes
+    error = f"{why} within {budget} steps" if why else CHANGES if result.changes else ""
     return {
         "steps": budget,
         "steps_used": cost(np.arange(count, dtype=np.float64)),

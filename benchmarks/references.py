@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_set(task: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 
 def trained_on(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The task that a row is about, where there is no config.json: answers from elsewhere.
+    """The task that a row of answers from elsewhere is about; such runs have no config.json.
 
     Graphs are taken to be those of the paper's training.
     """
@@ -89,7 +89,7 @@ def trained_on(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": row["task"], **values}
 
 
-def references(folder: Path, test_sets: Iterable[str]) -> dict[str, Reference]:
+def references(folder: Path, test_sets: Sequence[str]) -> dict[str, Reference]:
     """The reference of every test set, from the folder's file or computed and added to it.
 
     Those of a task whose plugin is not loaded are ``UNKNOWN`` unless the file has them.

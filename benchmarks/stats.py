@@ -201,7 +201,7 @@ def _of_sum(samples: Sequence[Array]) -> float:
 
 
 def _by_factor(value: float, half: float) -> Interval:
-    """An interval that is as many times lower as higher; with the width ``half`` to first order.
+    """An interval that is symmetric on a logarithmic scale, of half width ``half`` to first order.
 
     Errors of seeds differ by factors, and none is below 0. A value that is not above 0, which the
     skill of an exact method may give, has the symmetric interval.

@@ -40,7 +40,7 @@ import pyarrow.parquet as pq
 from filelock import BaseFileLock, FileLock, Timeout
 
 from benchmarks.errors import UsageError
-from benchmarks.references import references, test_set, trained_on
+from benchmarks.references import UNKNOWN, references, test_set, trained_on
 from benchmarks.schema import COLUMNS, REFERENCED, SCHEMA, read_results
 from irem_core.checkpoint import CONFIG, write_whole
 
@@ -56,8 +56,8 @@ ASKED = ("task", "method", "seed", "run_key")
 MEASURED = ("mse", "solve_rate", "energy", "steps_used", "status")
 """The columns of a row that its key decides, on the same kind of device."""
 LEVEL = 15  # of zstd; level 19 saves at most 1 % more and takes five times as long
-ON_WHAT = ("run_key", "task", *CASE)
-"""What says which test problems a row is about."""
+REFERENCE_NEEDS = ("run_key", "task", "external", "mse", *CASE)
+"""The columns that say which test set a row is about, and whether it has an error."""
 OWN = (*CASE, "steps")
 """What says of which evaluation a row is; those of expressions differ in their steps too."""
 
@@ -219,25 +219,32 @@ class Store:
             return read_results(self.folder)
 
     def _referenced(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Rows with their skill and what it is held against."""
+        """Rows with their skill and reference errors, which rows without an error do not have."""
         config = cache(self._config)
-        names = [
-            test_set(config(row["run_key"]) or trained_on(row), row)
-            for row in frame[[*ON_WHAT]].to_dict("records")
-        ]
-        known = references(self.folder, names)
+
+        def name(row: dict[str, Any]) -> str | None:
+            if pd.isna(row["mse"]):
+                return None
+            task = trained_on(row) if row["external"] else config(row["run_key"])
+            return None if task is None else test_set(task, row)
+
+        names = [name(row) for row in frame[[*REFERENCE_NEEDS]].to_dict("records")]
+        known = references(self.folder, [each for each in names if each is not None])
         errors = frame["mse"].astype(float)
-        columns = [known[name].columns(mse) for name, mse in zip(names, errors, strict=True)]
+        columns = [
+            (UNKNOWN if each is None else known[each]).columns(mse)
+            for each, mse in zip(names, errors, strict=True)
+        ]
         added = pd.DataFrame(columns, index=frame.index, columns=[*REFERENCED])
         return frame.assign(**{name: added[name] for name in REFERENCED})
 
     def _config(self, run_key: str) -> dict[str, Any] | None:
-        """Name and values of the task of a run; None where nothing is known but its rows."""
+        """Name and values of the task of a run; None, and a warning, if its file is damaged."""
+        path = self.run_folder(run_key) / CONFIG
         try:
-            return dict(
-                json.loads((self.run_folder(run_key) / CONFIG).read_text(encoding="utf-8"))["task"]
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            return dict(json.loads(path.read_text(encoding="utf-8"))["task"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s cannot be read, so its run has no skill: %r", path, error)
             return None
 
     def _check_csv(self, removed: Collection[str] = ()) -> None:

@@ -96,7 +96,7 @@ def _say_whether_fresh_errors_agree(store: Store, run: Run, before: list[Rows]) 
     table = pd.DataFrame([_on_fresh_problems(posed, run, rows) for rows in before])
     print(table.to_markdown(index=False))
     if not (table["agree"] == "yes").all():
-        print("The errors do not agree: its answers hang on which problems it is tested on.")
+        print("The errors do not agree: they differ by more than three standard errors.")
         raise typer.Exit(1)
     print("The errors agree.")
 

@@ -68,8 +68,6 @@ def write_figures(folder: Path, formats: Iterable[str] = ("png",), jobs: int = 1
     """
     if jobs < 1:
         raise UsageError(f"Figures are drawn by at least 1 job, not by {jobs}.")
-    if missing := without_glyphs(read_results(folder, made=False)["method"].unique()):
-        log.warning("The font of the figures has no %s, and draws boxes instead.", missing)
     tasks = drawings(folder.resolve(), checked_formats(formats))  # processes may be elsewhere
     (folder / "figures").mkdir(exist_ok=True)
     written = map(draw, tasks) if jobs == 1 else _in_processes(tasks, jobs)
@@ -103,6 +101,8 @@ def drawings(folder: Path, formats: tuple[str, ...]) -> list[Drawing]:
     Raises UsageError if there are no results.
     """
     results = read_results(folder, made=False)
+    if missing := without_glyphs(results["method"].unique()):
+        log.warning("The font of the figures has no %s, and draws boxes instead.", missing)
     parts = [None, *comparisons(drawn(results))]
     plugins = tuple(dict.fromkeys(ADDED.values()))
     return [Drawing(folder, formats, part, plugins) for part in parts]

@@ -1,5 +1,6 @@
 """Results that nobody measured, with errors that a test chooses."""
 
+import json
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
@@ -60,6 +61,8 @@ def made_up(tmp_path, monkeypatch):
             written = [about | row for row in rows(made, evaluation)]
             frames = {TRACE: made.frame(), EXAMPLES: examples(made.errors[:, 0], size, task)}
             store.write_evaluation(run.key, evaluation.key(task), written, frames)
+            config = store.run_folder(run.key) / "config.json"
+            config.write_text(json.dumps(run.config()), encoding="utf-8")
         store.collect()
         return store.folder
 

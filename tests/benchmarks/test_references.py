@@ -127,3 +127,27 @@ def test_no_predictor_that_is_fitted_to_entrywise_tasks_counts():
     settings = {"expression": "edge_copy(w)"}
     asked = {"size": 10, "difficulty": "same", "problems": 40, "settings": json.dumps(settings)}
     assert reference(test_set(task_config(EdgeCopy()), asked)).mse_trivial > 0.1
+
+
+def test_a_damaged_configuration_costs_its_own_runs_skill_only(made_up, caplog):
+    folder = made_up({(name, 0): [1.0, 0.5, 0.5, 0.25, 0.25] for name in ("irem", "feedforward")})
+    rows = read_results(folder)
+    key = rows.loc[rows["method"] == "irem", "run_key"].iloc[0]
+    (folder / "runs" / key / "config.json").write_text("{")
+    results = Store(folder).collect()
+    assert results.loc[results["method"] == "irem", "skill"].isna().all()
+    assert results.loc[results["method"] == "feedforward", "skill"].notna().all()
+    assert "cannot be read, so its run has no skill" in caplog.text
+
+
+def test_a_run_that_failed_needs_no_reference(made_up, monkeypatch, caplog):
+    folder = made_up({("irem", 0): [1.0, 0.5, 0.5, 0.25, 0.25]})
+    for path, rows in rows_of(folder).items():
+        failed = {"status": "failed", "error": "no"}
+        kept = {n: v for n, v in rows[0].items() if n not in ("mse", "solve_rate")} | failed
+        path.write_text(json.dumps([kept]))
+    (folder / NAME).unlink()
+    monkeypatch.setattr(module, "reference", None)  # would fail
+    results = Store(folder).collect()
+    assert results["skill"].isna().all()
+    assert caplog.text == ""
