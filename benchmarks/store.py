@@ -56,8 +56,8 @@ ASKED = ("task", "method", "seed", "run_key")
 MEASURED = ("mse", "solve_rate", "energy", "steps_used", "status")
 """The columns of a row that its key decides, on the same kind of device."""
 LEVEL = 15  # of zstd; level 19 saves at most 1 % more and takes five times as long
-REFERENCE_NEEDS = ("run_key", "task", "external", "mse", *CASE)
-"""The columns that say which test set a row is about, and whether it has an error."""
+REFERENCE_NEEDS = ("run_key", "task", "external", *CASE)
+"""The columns that say which test set a row is about."""
 OWN = (*CASE, "steps")
 """What says of which evaluation a row is; those of expressions differ in their steps too."""
 
@@ -219,12 +219,10 @@ class Store:
             return read_results(self.folder)
 
     def _referenced(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Rows with their skill and reference errors, which rows without an error do not have."""
+        """Rows with their skill and reference errors, which runs that were not trained lack."""
         config = cache(self._config)
 
         def name(row: dict[str, Any]) -> str | None:
-            if pd.isna(row["mse"]):
-                return None
             task = trained_on(row) if row["external"] else config(row["run_key"])
             return None if task is None else test_set(task, row)
 
@@ -239,10 +237,12 @@ class Store:
         return frame.assign(**{name: added[name] for name in REFERENCED})
 
     def _config(self, run_key: str) -> dict[str, Any] | None:
-        """Name and values of the task of a run; None, and a warning, if its file is damaged."""
+        """Name and values of the task of a run; None where there is no file, or a damaged one."""
         path = self.run_folder(run_key) / CONFIG
         try:
             return dict(json.loads(path.read_text(encoding="utf-8"))["task"])
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s cannot be read, so its run has no skill: %r", path, error)
             return None

@@ -140,14 +140,17 @@ def test_a_damaged_configuration_costs_its_own_runs_skill_only(made_up, caplog):
     assert "cannot be read, so its run has no skill" in caplog.text
 
 
-def test_a_run_that_failed_needs_no_reference(made_up, monkeypatch, caplog):
+def test_a_run_that_was_not_trained_needs_no_reference(made_up, caplog):
     folder = made_up({("irem", 0): [1.0, 0.5, 0.5, 0.25, 0.25]})
-    for path, rows in rows_of(folder).items():
-        failed = {"status": "failed", "error": "no"}
-        kept = {n: v for n, v in rows[0].items() if n not in ("mse", "solve_rate")} | failed
-        path.write_text(json.dumps([kept]))
-    (folder / NAME).unlink()
-    monkeypatch.setattr(module, "reference", None)  # would fail
-    results = Store(folder).collect()
-    assert results["skill"].isna().all()
+    for path in folder.glob("runs/*/config.json"):
+        path.unlink()
+    assert Store(folder).collect()["mse_trivial"].isna().all()
     assert caplog.text == ""
+
+
+def test_errors_that_are_not_finite_have_a_reference(made_up):
+    """So that their cases count where methods are compared over all cases."""
+    results = read_results(made_up({("irem", 0): [1.0, np.nan, np.nan, np.nan, np.nan]}))
+    assert (results["status"] == "diverged").all()
+    assert (results["mse_best"] == 0).all()
+    assert results["skill"].isna().all()
